@@ -1,0 +1,138 @@
+//! Time as the caller tells it. The machine reads no clock.
+//!
+//! Three notions are kept apart: [`Instant`] is a point on the caller's monotonic clock, [`Duration`] is a
+//! span of it, and [`UnixSeconds`] is wall-clock time, which only token signing needs.
+
+/// Milliseconds on the caller's monotonic clock. The zero point is arbitrary.
+///
+/// Sixty-four bits do not wrap. Instants above `u64::MAX / 2` are refused by the machine
+/// ([`UsageError::BadInstant`](crate::error::UsageError::BadInstant)), so that adding a duration to one never
+/// reaches [`Instant::NEVER`].
+///
+/// ```
+/// use iothub_proto::time::{Duration, Instant};
+/// let now = Instant::from_millis(1_000);
+/// assert_eq!((now + Duration::from_secs(2)).as_millis(), 3_000);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The clock's zero.
+    pub const ZERO: Self = Self(0);
+    /// Later than every instant a caller may pass: a deadline that is not set.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+    /// The latest instant a caller may pass.
+    pub const MAX: Self = Self(u64::MAX / 2);
+
+    /// The instant `millis` milliseconds after the clock's zero.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the clock's zero.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration(self.0.saturating_sub(earlier.0))
+    }
+
+    /// `Some(self)` unless this is [`Instant::NEVER`].
+    pub(crate) const fn set(self) -> Option<Self> {
+        if self.0 == u64::MAX { None } else { Some(self) }
+    }
+}
+
+impl core::ops::Add<Duration> for Instant {
+    type Output = Self;
+
+    /// Saturates just below [`Instant::NEVER`]: a deadline once set stays set.
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span.0).min(u64::MAX - 1))
+    }
+}
+
+/// A span of time in milliseconds.
+///
+/// ```
+/// use iothub_proto::time::Duration;
+/// assert_eq!(Duration::from_secs(60).as_millis(), 60_000);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct Duration(u64);
+
+impl Duration {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// A span of `millis` milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// A span of `secs` seconds.
+    #[must_use]
+    pub const fn from_secs(secs: u32) -> Self {
+        Self((secs as u64).saturating_mul(1_000))
+    }
+
+    /// The span in milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Three quarters of the span, without a division.
+    pub(crate) const fn three_quarters(self) -> Self {
+        Self(self.0.saturating_sub(self.0 >> 2))
+    }
+
+    /// A quarter of the span, without a division.
+    pub(crate) const fn quarter(self) -> Self {
+        Self(self.0 >> 2)
+    }
+
+    /// `self` plus `other`, saturating.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// `self` minus `other`, not below zero.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// Wall-clock time: seconds since 1970-01-01T00:00:00Z, up to the year 2106.
+///
+/// Only SAS tokens use it (their `se` field). It never meets [`Instant`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct UnixSeconds(pub u32);
+
+impl UnixSeconds {
+    /// This time plus `seconds`, not beyond the last representable second.
+    ///
+    /// ```
+    /// use iothub_proto::time::UnixSeconds;
+    /// assert_eq!(UnixSeconds(1_767_222_000).plus(3_600), UnixSeconds(1_767_225_600));
+    /// ```
+    #[must_use]
+    pub const fn plus(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
