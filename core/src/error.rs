@@ -300,10 +300,6 @@ pub enum TimeoutReason {
     Puback,
     /// Bytes were waiting and none was confirmed. Fatal.
     Send,
-    /// A PINGREQ is due.
-    KeepAlive,
-    /// A twin request has waited too long. Ends that request only.
-    Request,
     /// The GET of twin synchronisation has waited too long; it is sent again later.
     TwinSync,
     /// The next GET of twin synchronisation is due.
@@ -314,6 +310,10 @@ pub enum TimeoutReason {
     Drain,
     /// DISCONNECT was not confirmed in time.
     Close,
+    /// A PINGREQ is due.
+    KeepAlive,
+    /// A twin request has waited too long. Ends that request only.
+    Request,
 }
 
 impl From<UsageError> for Error {

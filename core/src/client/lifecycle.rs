@@ -1,0 +1,165 @@
+//! How a connection begins and ends, and what time does to it.
+
+use super::machine::{Machine, Parts, check_features, write_reserve};
+use crate::config::{ConnectOptions, Telemetry};
+use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
+use crate::event::{Disconnected, Suspect, TelemetryToken};
+use crate::packet::{Connect, WillFields, connect};
+use crate::session::Ended;
+use crate::session::state::{Command, State};
+use crate::time::{Duration, Instant};
+use crate::topic::{Features, telemetry};
+use crate::wire::Writer;
+use core::ops::Range;
+use zeroize::Zeroize;
+
+/// A text or a will message in CONNECT has a 16-bit length (MQTT 3.1.1 §1.5.3).
+const MAX_TEXT: usize = u16::MAX as usize;
+
+impl Machine {
+    pub(crate) fn connect(
+        &mut self,
+        parts: &mut Parts<'_>,
+        now: Instant,
+        options: &ConnectOptions<'_>,
+    ) -> Result<(), Error> {
+        if now > Instant::MAX {
+            return Err(UsageError::BadInstant.into());
+        }
+        self.session.check(Command::Connect)?;
+        check_options(options)?;
+        let packet = self.write_connect(parts, options)?;
+        self.session.begin(&mut parts.storage, now, packet, parts.settings.clean_session);
+        self.asked = Features::NONE;
+        self.granted = Features::NONE;
+        self.refused = Features::NONE;
+        self.ready = false;
+        self.credential_due = false;
+        self.accept_next = None;
+        self.unread = 0;
+        self.twin.reset();
+        if let Some(lifetime) = options.lifetime {
+            let left = renew_after(lifetime, parts.settings.credential_margin, options.random);
+            self.session.arm(TimeoutReason::Credential, now + left);
+        }
+        self.session.settle(&parts.storage, parts.settings);
+        Ok(())
+    }
+
+    /// Writes CONNECT into the reserve, whole or not at all.
+    fn write_connect(&self, parts: &mut Parts<'_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
+        let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
+        let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
+        let mut topic_len = 0;
+        let packet = write_reserve(room, connect::FIRST, &mut |w| {
+            let mut client_id = |w: &mut Writer<'_>| identity.put_client_id(w);
+            let mut user_name = |w: &mut Writer<'_>| identity.put_user_name(w);
+            let mut will_topic = |w: &mut Writer<'_>| {
+                if let Some(will) = options.will {
+                    let before = w.len();
+                    telemetry::put_topic(w, device, &will.system, will.properties);
+                    topic_len = w.len().saturating_sub(before);
+                }
+            };
+            let will = options.will.map(|will| (will.payload, will.qos));
+            Connect {
+                client_id: &mut client_id,
+                user_name: &mut user_name,
+                password: options.password.map(str::as_bytes),
+                keep_alive: settings.keep_alive,
+                clean_session: settings.clean_session,
+                will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+            }
+            .put_body(w);
+        });
+        let outcome = match packet {
+            _ if topic_len > MAX_TEXT => Err(UsageError::TopicTooLong { len: topic_len }.into()),
+            Ok(packet) => return Ok(packet),
+            Err(needed) => Err(CapacityError::TooLarge { needed, capacity: room.len() }.into()),
+        };
+        room.zeroize();
+        outcome
+    }
+
+    pub(crate) fn disconnect(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            this.session.check(Command::Disconnect)?;
+            this.session.disconnect(&mut parts.storage, parts.settings);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn handle_eof(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            this.session.eof(&mut parts.storage);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn subscribe(&mut self, parts: &mut Parts<'_>, now: Instant, features: Features) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            check_features(parts.identity, features)?;
+            this.wanted = this.wanted.union(features);
+            // Asking again is how a refused filter is tried again.
+            this.refused = this.refused.difference(features);
+            this.want_subscribe();
+            Ok(())
+        })
+    }
+
+    /// Has a SUBSCRIBE sent if a filter is wanted that was not asked for on this connection.
+    pub(super) fn want_subscribe(&mut self) {
+        let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
+        self.session.wants_subscribe = self.session.state().is_connected() && !missing.is_empty();
+    }
+
+    pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            while this.session.error().is_none()
+                && let Some(reason) = this.session.pop_due(&parts.storage, parts.settings)
+            {
+                match reason {
+                    TimeoutReason::Credential => this.credential_due = true,
+                    TimeoutReason::TwinSync => this.sync_retry(),
+                    TimeoutReason::TwinRefetch => this.session.wants_twin = true,
+                    _ => this.session.timeout(&mut parts.storage, parts.settings, reason),
+                }
+            }
+            this.session.error().map_or(Ok(()), Err)
+        })
+    }
+
+    /// Whether `CredentialExpiring` may be told: once, and not before `Ready`.
+    pub(super) fn credential_expires(&self) -> bool {
+        self.credential_due && self.session.state() == State::Ready && !self.ready
+    }
+}
+
+/// What was known when the connection ended, in the application's terms.
+pub(super) fn disconnected(ended: Ended) -> Disconnected {
+    Disconnected {
+        reason: ended.reason,
+        last_sent: ended.last_sent,
+        suspect: ended.suspect.map(|(ticket, cuts)| Suspect { token: TelemetryToken(ticket), cuts }),
+        ready_for: ended.ready_for,
+    }
+}
+
+fn check_options(options: &ConnectOptions<'_>) -> Result<(), UsageError> {
+    if options.password.is_some_and(|password| password.len() > MAX_TEXT) {
+        return Err(UsageError::BadText { field: Field::Password, at: MAX_TEXT });
+    }
+    let Some(Telemetry { payload, properties, .. }) = options.will else { return Ok(()) };
+    if payload.len() > MAX_TEXT {
+        return Err(UsageError::MessageTooLarge { len: payload.len(), limit: MAX_TEXT });
+    }
+    crate::topic::properties::check(*properties)
+}
+
+/// When to renew a credential of this lifetime: before its end by the margin and as much jitter at most, but never
+/// more than a quarter of it.
+fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
+    let margin_ms = margin.as_millis().min(u64::from(u32::MAX));
+    let jitter = Duration::from_millis(margin_ms.saturating_mul(u64::from(random)) >> 32);
+    lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
+}

@@ -1,0 +1,71 @@
+//! Bytes out: the session says which packet is next; those that name topics are written here.
+
+use super::machine::{Machine, Parts, write_reserve};
+use crate::error::{Error, TimeoutReason};
+use crate::packet::{PacketId, QoS, publish, subscribe};
+use crate::session::{Lane, Lent, SUBSCRIBE_ID};
+use crate::time::Instant;
+use crate::topic::{Device, Features, put_filter};
+use crate::wire::Writer;
+
+impl Machine {
+    /// Chooses the next packet, if none is lent.
+    pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_>) {
+        if self.session.is_lending() {
+            return;
+        }
+        match self.session.next_lane(&parts.storage, parts.settings) {
+            None => {}
+            Some(Lane::Subscribe) => self.lend_subscribe(parts),
+            Some(Lane::TwinGet) => self.lend_sync_get(parts),
+            Some(lane) => self.session.lend(&mut parts.storage, lane),
+        }
+    }
+
+    pub(crate) fn lent_bytes<'s>(&'s self, tx: &'s [u8]) -> Option<&'s [u8]> {
+        self.session.lent_bytes(tx)
+    }
+
+    pub(crate) fn confirm_transmit(&mut self, parts: &mut Parts<'_>, now: Instant, count: usize) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            let sent = this.session.confirm(&mut parts.storage, parts.settings, count)?;
+            if sent == Lent::TwinGet && this.twin.is_outstanding() {
+                let deadline = this.session.now() + parts.settings.request_timeout;
+                this.session.arm(TimeoutReason::TwinSync, deadline);
+            }
+            Ok(())
+        })
+    }
+
+    /// One SUBSCRIBE with every filter that is wanted and was not asked for on this connection.
+    fn lend_subscribe(&mut self, parts: &mut Parts<'_>) {
+        let features = self.wanted.difference(self.granted).difference(self.refused);
+        let device = super::machine::device(parts.identity);
+        let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
+        let packet = write_reserve(room, subscribe::FIRST, &mut |w| put_subscribe(w, device, features));
+        self.asked = features;
+        self.session.subscribe_sent(features.iter().count() as u8);
+        // The reserve was sized for it.
+        self.session.lend_reserve(Lent::Subscribe, packet.unwrap_or_default());
+    }
+
+    fn lend_sync_get(&mut self, parts: &mut Parts<'_>) {
+        let number = self.twin.next_get(self.session.now());
+        let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
+        let first = publish::first_byte(QoS::AtMostOnce, false, false);
+        let packet = write_reserve(room, first, &mut |w| super::twin::put_sync_get(w, number));
+        self.session.wants_twin = false;
+        self.session.lend_reserve(Lent::TwinGet, packet.unwrap_or_default());
+    }
+}
+
+/// The body of a SUBSCRIBE for `features`.
+pub(super) fn put_subscribe(w: &mut Writer<'_>, device: Device<'_>, features: Features) {
+    let Some(id) = PacketId::new(SUBSCRIBE_ID) else { return };
+    subscribe::put_body(w, id, &mut |w| {
+        for feature in features.iter() {
+            let qos = if feature.qos() == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            subscribe::put_filter(w, &mut |w| put_filter(w, device, feature), qos);
+        }
+    });
+}

@@ -1,0 +1,49 @@
+//! How a connection ended, as far as MQTT can tell.
+
+use crate::error::Error;
+use crate::storage::Ticket;
+use crate::time::Duration;
+
+/// Why the connection is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// `disconnect` was called, and DISCONNECT is sent or was given up.
+    Requested,
+    /// The transport ended. Over MQTT the hub gives no reason: see [`LastSent`].
+    TransportClosed,
+    /// A fatal error, which [`handle_input`](crate::Client::handle_input) repeats until `connect`.
+    Failed(Error),
+}
+
+/// The last packet of which a byte was lent on the connection that ended: what the hub may have objected to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LastSent {
+    /// CONNECT.
+    Connect,
+    /// SUBSCRIBE.
+    Subscribe,
+    /// PUBACK or PINGREQ.
+    Control,
+    /// DISCONNECT.
+    Disconnect,
+    /// A telemetry message.
+    Telemetry,
+    /// A twin request, the GET of synchronisation included.
+    TwinRequest,
+    /// The answer to a direct method.
+    MethodAnswer,
+}
+
+/// What [`Disconnected`](crate::event::Disconnected) is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) reason: DisconnectReason,
+    pub(crate) last_sent: Option<LastSent>,
+    /// The oldest unacknowledged message, once the poison rule holds, and the number of cuts.
+    pub(crate) suspect: Option<(Ticket, u8)>,
+    pub(crate) ready_for: Duration,
+}

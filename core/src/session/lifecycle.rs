@@ -1,0 +1,299 @@
+//! How a connection begins, and what its end does to everything in flight.
+
+use super::state::{self, Command, State, Trigger};
+use super::transmit::{Control, Lend, Lent, Ping};
+use super::{DisconnectReason, Ended, POISON_CUTS, Session};
+use crate::config::Settings;
+use crate::error::{Error, TimeoutReason, UsageError};
+use crate::storage::list::NONE;
+use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
+use crate::time::{Duration, Instant};
+use core::ops::Range;
+
+impl Session {
+    /// Whether the application may call `command` now.
+    pub(crate) fn check(&self, command: Command) -> Result<(), UsageError> {
+        if state::permits(self.state, command) { Ok(()) } else { Err(UsageError::InvalidState) }
+    }
+
+    /// Begins a connection with the CONNECT that stands in the reserve. `now` rebases the clock.
+    pub(crate) fn begin(&mut self, storage: &mut Storage<'_>, now: Instant, connect: Range<u32>, clean: bool) {
+        let back = self.now.since(now);
+        if back > Duration::ZERO {
+            self.rebase(storage.slots, back);
+        }
+        self.transition(Trigger::Connect);
+        self.now = now;
+        self.last_out = now;
+        self.last_in = now;
+        self.generation = self.generation.wrapping_add(1);
+        self.error = None;
+        self.ended = None;
+        self.connect = connect;
+        self.clean = clean;
+        self.last_sent = None;
+        self.lent_publish = false;
+        self.acked = false;
+    }
+
+    /// The caller's clock was set back: what is kept for the next connection moves with it.
+    fn rebase(&mut self, slots: &mut [Slot], back: Duration) {
+        let mut next = self.waiting.first();
+        while let Some(index) = next {
+            if let Some(slot) = slots.get_mut(usize::from(index)) {
+                slot.deadline = Instant::ZERO + slot.deadline.since(Instant::ZERO).saturating_sub(back);
+            }
+            next = self.waiting.after(slots, index);
+        }
+    }
+
+    /// CONNACK with code 0. Without the hub's session, nothing was delivered before: copies are no duplicates.
+    pub(crate) fn accept(&mut self, slots: &mut [Slot], session_present: bool) {
+        self.transition(Trigger::Accepted);
+        self.timers.disarm(TimeoutReason::Connack);
+        if !session_present {
+            let mut next = self.telemetry.first();
+            while let Some(index) = next {
+                if let Some(slot) = slots.get_mut(usize::from(index)) {
+                    slot.flags = slot.flags.without(Flags::DUP);
+                }
+                next = self.telemetry.after(slots, index);
+            }
+        }
+    }
+
+    /// SUBACK came, or there was nothing to subscribe. `true` if the connection is ready by that.
+    pub(crate) fn subscribed(&mut self) -> bool {
+        let first = self.state == State::Subscribing;
+        self.transition(Trigger::Subscribed);
+        if first {
+            self.ready_at = self.now;
+        }
+        first
+    }
+
+    /// The application wants a polite end.
+    pub(crate) fn disconnect(&mut self, storage: &mut Storage<'_>, settings: &Settings) {
+        match self.state {
+            State::Connecting => self.end(storage, Trigger::Disconnect, DisconnectReason::Requested),
+            State::Subscribing | State::Ready => {
+                self.transition(Trigger::Disconnect);
+                self.timers.arm(TimeoutReason::Drain, self.now + settings.drain_timeout);
+            }
+            State::Draining => self.begin_close(settings),
+            State::Offline | State::Closing | State::Failed => {}
+        }
+    }
+
+    /// A deadline of MQTT's own has passed.
+    pub(crate) fn timeout(&mut self, storage: &mut Storage<'_>, settings: &Settings, reason: TimeoutReason) {
+        match reason {
+            TimeoutReason::Connack
+            | TimeoutReason::Suback
+            | TimeoutReason::Pingresp
+            | TimeoutReason::Puback
+            | TimeoutReason::Send => self.fail(storage, Error::TimedOut(reason)),
+            TimeoutReason::KeepAlive => self.ping = Ping::Due,
+            TimeoutReason::Request => self.expire(storage.slots),
+            TimeoutReason::Drain => self.begin_close(settings),
+            TimeoutReason::Close => self.finish_close(storage),
+            TimeoutReason::TwinSync | TimeoutReason::TwinRefetch | TimeoutReason::Credential => {}
+        }
+    }
+
+    /// The twin request whose deadline is first has waited too long.
+    fn expire(&mut self, slots: &mut [Slot]) {
+        let Some(index) = self.waiting.first() else { return };
+        self.flag(slots, index, Flags::EXPIRED);
+        let Some(slot) = slots.get(usize::from(index)) else { return };
+        if slot.flags.has(Flags::LENT) {
+            self.asked = self.asked.saturating_sub(1);
+        } else {
+            self.requests.remove(slots, index);
+            self.arena.release(slots, index);
+        }
+    }
+
+    /// Puts a twin request that ended without an answer where the application will be told of it.
+    fn flag(&mut self, slots: &mut [Slot], index: u16, why: Flags) {
+        self.waiting.remove(slots, index);
+        self.flagged.push(slots, index);
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            slot.deadline = Instant::NEVER;
+            slot.flags = slot.flags.with(why);
+        }
+    }
+
+    /// Takes the oldest twin request that ended without an answer, and whether its connection was lost.
+    pub(crate) fn pop_flagged(&mut self, slots: &mut [Slot]) -> Option<(Ticket, bool)> {
+        let index = self.flagged.pop(slots)?;
+        let slot = slots.get_mut(usize::from(index))?;
+        let told = (Ticket { slot: index, generation: slot.generation }, slot.flags.has(Flags::LOST));
+        if self.lend.is_slot(index) {
+            slot.flags = slot.flags.with(Flags::DONE);
+        } else {
+            self.free_slot(slots, index);
+        }
+        Some(told)
+    }
+
+    pub(crate) fn has_flagged(&self) -> bool {
+        !self.flagged.is_empty()
+    }
+
+    /// A response to the twin request `ticket` came: what kind it is; `None` if none is open under that name.
+    pub(crate) fn answered(&mut self, slots: &mut [Slot], ticket: Ticket) -> Option<SlotKind> {
+        let index = ticket.slot;
+        let slot = self.find(slots, ticket)?;
+        let kind = slot.kind;
+        let open = matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport)
+            && slot.flags.has(Flags::LENT)
+            && slot.deadline != Instant::NEVER;
+        if !open {
+            return None;
+        }
+        self.waiting.remove(slots, index);
+        self.asked = self.asked.saturating_sub(1);
+        if self.lend.is_slot(index) {
+            // Answered before its last byte was confirmed: the bytes stay until they are (law 11).
+            if let Some(slot) = slots.get_mut(usize::from(index)) {
+                slot.flags = slot.flags.with(Flags::DONE);
+                slot.deadline = Instant::NEVER;
+            }
+        } else {
+            self.free_slot(slots, index);
+        }
+        Some(kind)
+    }
+
+    /// A direct method was handed to the application, or answered.
+    pub(crate) const fn method_delivered(&mut self) {
+        self.methods = self.methods.saturating_add(1);
+    }
+
+    pub(crate) const fn method_answered(&mut self) {
+        self.methods = self.methods.saturating_sub(1);
+    }
+
+    /// DISCONNECT is sent, or was waited for long enough.
+    pub(super) fn finish_close(&mut self, storage: &mut Storage<'_>) {
+        self.end(storage, Trigger::Closed, DisconnectReason::Requested);
+    }
+
+    /// The transport is gone.
+    pub(crate) fn eof(&mut self, storage: &mut Storage<'_>) {
+        let reason = match self.state {
+            State::Closing => DisconnectReason::Requested,
+            _ => DisconnectReason::TransportClosed,
+        };
+        if self.state.has_connection() {
+            self.end(storage, Trigger::Eof, reason);
+        }
+    }
+
+    /// The peer or a deadline ended the connection for good.
+    pub(crate) fn fail(&mut self, storage: &mut Storage<'_>, error: Error) {
+        if state::next(self.state, Trigger::Fatal).is_some() {
+            self.error = Some(error);
+            self.end(storage, Trigger::Fatal, DisconnectReason::Failed(error));
+        }
+    }
+
+    /// Takes what the application is to be told of the connection's end.
+    pub(crate) const fn take_ended(&mut self) -> Option<Ended> {
+        self.ended.take()
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// The one way a connection ends. What law 4 keeps is kept.
+    fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
+        if reason != DisconnectReason::Requested && self.lent_publish && !self.acked {
+            self.cuts = self.cuts.saturating_add(1);
+        }
+        self.ended = Some(Ended {
+            reason,
+            last_sent: self.last_sent,
+            suspect: self.suspect(storage.slots),
+            ready_for: self.ready_at.set().map_or(Duration::ZERO, |ready_at| self.now.since(ready_at)),
+        });
+        if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
+            self.wipe_reserve(storage);
+        }
+        self.transition(trigger);
+        let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
+        self.cut_telemetry(storage.slots);
+        self.cut_answers(storage.slots);
+        self.cut_requests(storage.slots, half_sent);
+        self.window.clear();
+        self.timers = super::Timers::new();
+        self.control = Control::EMPTY;
+        self.ping = Ping::Idle;
+        self.connect = 0..0;
+        self.subscribing = 0;
+        self.wants_subscribe = false;
+        self.wants_twin = false;
+        self.skip = super::Skip::None;
+        self.ready_at = Instant::NEVER;
+        self.in_flight = 0;
+        self.awaiting = 0;
+        self.asked = 0;
+        self.methods = 0;
+    }
+
+    /// The message the hub may be closing the link for.
+    fn suspect(&self, slots: &[Slot]) -> Option<(Ticket, u8)> {
+        let oldest = self.telemetry.first().filter(|_| self.cuts >= POISON_CUTS)?;
+        let slot = slots.get(usize::from(oldest))?;
+        if slot.kind != SlotKind::Telemetry1 || !slot.flags.has(Flags::LENT) || slot.flags.has(Flags::WITHDRAWN) {
+            return None;
+        }
+        Some((Ticket { slot: oldest, generation: slot.generation }, self.cuts))
+    }
+
+    /// Unacknowledged QoS 1 is kept, to go out again first; QoS 0 of which a byte was lent may be lost.
+    fn cut_telemetry(&mut self, slots: &mut [Slot]) {
+        let mut next = self.telemetry.first();
+        while let Some(index) = next {
+            next = self.telemetry.after(slots, index);
+            let Some(slot) = slots.get_mut(usize::from(index)) else { return };
+            if !slot.flags.has(Flags::LENT) {
+                continue;
+            }
+            let over = slot.flags.has(Flags::DONE) || slot.flags.has(Flags::WITHDRAWN);
+            if over || slot.kind == SlotKind::Telemetry0 {
+                self.forget_telemetry(slots, index);
+            } else {
+                slot.flags = Flags::DUP;
+            }
+        }
+        self.unsent = self.telemetry.first().unwrap_or(NONE);
+    }
+
+    /// A method's request id means nothing on another connection.
+    fn cut_answers(&mut self, slots: &mut [Slot]) {
+        while let Some(index) = self.answers.pop(slots) {
+            self.free_slot(slots, index);
+        }
+    }
+
+    /// A twin request of which a byte was lent is over: sent again, an old patch could overtake a newer one.
+    fn cut_requests(&mut self, slots: &mut [Slot], half_sent: Option<u16>) {
+        if let Some(index) = half_sent.filter(|&index| self.requests.first() == Some(index)) {
+            self.requests.remove(slots, index);
+            self.arena.release(slots, index);
+            if slots.get(usize::from(index)).is_some_and(|slot| slot.flags.has(Flags::DONE)) {
+                self.free_slot(slots, index);
+            }
+        }
+        let mut next = self.waiting.first();
+        while let Some(index) = next {
+            next = self.waiting.after(slots, index);
+            if slots.get(usize::from(index)).is_some_and(|slot| slot.flags.has(Flags::LENT)) {
+                self.flag(slots, index, Flags::LOST);
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! MQTT 3.1.1 rules over packets, for one client. No topic has a meaning here.
+//!
+//! * [`state`]: every state, transition and permission, as data.
+//! * [`timer`]: deadlines.
+//! * [`queue`]: what the application wants sent, encoded once and kept until settled.
+//! * [`transmit`]: which packet leaves next, and what follows from its last byte being sent.
+//! * [`receive`]: one inbound packet, checked and sorted.
+//! * [`lifecycle`]: how a connection begins and what its end does to everything in flight.
+
+mod ending;
+mod lifecycle;
+mod queue;
+mod receive;
+pub(crate) mod state;
+mod timer;
+mod transmit;
+
+pub use ending::{DisconnectReason, LastSent};
+pub(crate) use ending::Ended;
+pub(crate) use queue::{Ident, Withdrawn};
+pub(crate) use receive::{Incoming, Step};
+pub(crate) use transmit::{Lane, Lent};
+
+use crate::config::Settings;
+use crate::error::{Error, TimeoutReason, UsageError};
+use crate::storage::arena::Arena;
+use crate::storage::list::{List, NONE, Through};
+use crate::storage::window::Window;
+use crate::storage::{Slot, Storage};
+use crate::time::Instant;
+use core::ops::Range;
+use receive::Skip;
+use state::{State, Trigger};
+use timer::Timers;
+use transmit::{Control, Lend, Ping};
+
+/// The packet id of every SUBSCRIBE: one is outstanding at a time, and no slot has this id.
+pub(crate) const SUBSCRIBE_ID: u16 = u16::MAX;
+
+/// Consecutive connections cut with a PUBLISH lent and no PUBACK after which messages go out one at a time:
+/// the hub closes the link instead of refusing a publish.
+const POISON_CUTS: u8 = 2;
+
+/// The MQTT session: everything but the caller's memory and the meaning of topics.
+#[derive(Debug)]
+pub(crate) struct Session {
+    state: State,
+    /// The fatal error that is repeated until `connect`.
+    error: Option<Error>,
+    /// Counts connections: what belongs to an earlier one is stale.
+    generation: u16,
+    /// The latest `now`; an earlier one counts as this.
+    now: Instant,
+    /// When the last byte of a packet was last confirmed, and when a byte last came in.
+    last_out: Instant,
+    last_in: Instant,
+    ready_at: Instant,
+    timers: Timers,
+
+    arena: Arena,
+    /// Slots not in use, longest unused first, so that ids come back as late as possible.
+    free: List,
+    /// Telemetry by age: sent and unacknowledged first, then unsent.
+    telemetry: List,
+    /// The oldest telemetry not lent on this connection.
+    unsent: u16,
+    /// Method answers and twin requests not yet sent, by age.
+    answers: List,
+    requests: List,
+    /// Twin requests by deadline.
+    waiting: List,
+    /// Twin requests that ended without an answer and wait for the application to be told.
+    flagged: List,
+    /// Distance between the packet ids of one slot.
+    stride: u16,
+
+    /// QoS 1 messages lent on this connection and not acknowledged; of these, sent whole.
+    in_flight: u16,
+    awaiting: u16,
+    /// Twin requests lent and not ended.
+    asked: u16,
+    /// Direct methods delivered and not answered.
+    methods: u16,
+
+    lend: Lend,
+    control: Control,
+    ping: Ping,
+    /// A CONNECT in the reserve that is not lent yet.
+    connect: Range<u32>,
+    /// Filters in the outstanding SUBSCRIBE; 0: none is outstanding.
+    subscribing: u8,
+    /// The client wants a SUBSCRIBE, or the GET of twin synchronisation, sent.
+    pub(crate) wants_subscribe: bool,
+    pub(crate) wants_twin: bool,
+
+    pub(crate) window: Window,
+    skip: Skip,
+
+    /// Consecutive cuts with a PUBLISH lent and no PUBACK.
+    cuts: u8,
+    /// On this connection: a QoS 1 PUBLISH was lent; a PUBACK came.
+    lent_publish: bool,
+    acked: bool,
+    clean: bool,
+    last_sent: Option<LastSent>,
+    ended: Option<Ended>,
+    /// Acknowledgements that matched nothing. They do no harm, but tell of a confused peer.
+    stray: u32,
+}
+
+impl Session {
+    /// A session in `storage`, whose first `reserve` bytes of `tx` are for the handshake.
+    pub(crate) fn new(reserve: u32, slots: &mut [Slot]) -> Self {
+        let mut free = List::new(Through::Queue);
+        slots.fill(Slot::EMPTY);
+        for index in (0..NONE).take(slots.len()) {
+            free.push(slots, index);
+        }
+        Self {
+            state: State::Offline,
+            error: None,
+            generation: 0,
+            now: Instant::ZERO,
+            last_out: Instant::ZERO,
+            last_in: Instant::ZERO,
+            ready_at: Instant::NEVER,
+            timers: Timers::new(),
+            arena: Arena::new(reserve),
+            free,
+            telemetry: List::new(Through::Queue),
+            unsent: NONE,
+            answers: List::new(Through::Queue),
+            requests: List::new(Through::Queue),
+            waiting: List::new(Through::Wait),
+            flagged: List::new(Through::Wait),
+            stride: u16::try_from(slots.len()).unwrap_or(NONE).max(1),
+            in_flight: 0,
+            awaiting: 0,
+            asked: 0,
+            methods: 0,
+            lend: Lend::NOTHING,
+            control: Control::EMPTY,
+            ping: Ping::Idle,
+            connect: 0..0,
+            subscribing: 0,
+            wants_subscribe: false,
+            wants_twin: false,
+            window: Window::default(),
+            skip: Skip::None,
+            cuts: 0,
+            lent_publish: false,
+            acked: false,
+            clean: false,
+            last_sent: None,
+            ended: None,
+            stray: 0,
+        }
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) const fn error(&self) -> Option<Error> {
+        self.error
+    }
+
+    pub(crate) const fn generation(&self) -> u16 {
+        self.generation
+    }
+
+    pub(crate) const fn stray(&self) -> u32 {
+        self.stray
+    }
+
+    /// Takes the caller's `now`: an earlier one counts as the latest.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<Instant, UsageError> {
+        if now > Instant::MAX {
+            return Err(UsageError::BadInstant);
+        }
+        self.now = self.now.max(now);
+        Ok(self.now)
+    }
+
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The next deadline and its reason.
+    pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
+        let request = self.waiting.first().and_then(|index| slots.get(usize::from(index)));
+        let request = request.map(|slot| (slot.deadline, TimeoutReason::Request));
+        let ping = self.ping_due(settings).map(|at| (at, TimeoutReason::KeepAlive));
+        [self.timers.next(), request, ping].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
+    /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
+    fn ping_due(&self, settings: &Settings) -> Option<Instant> {
+        if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
+            return None;
+        }
+        let interval = crate::time::Duration::from_secs(u32::from(settings.keep_alive));
+        let due = (self.last_out + interval.three_quarters()).min(self.last_in + interval);
+        due.set()
+    }
+
+    /// Takes the earliest deadline that has passed, disarmed.
+    pub(crate) fn pop_due(&mut self, storage: &Storage<'_>, settings: &Settings) -> Option<TimeoutReason> {
+        let (at, reason) = self.deadline(storage.slots, settings)?;
+        if at > self.now {
+            return None;
+        }
+        self.timers.disarm(reason);
+        Some(reason)
+    }
+
+    pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Instant) {
+        self.timers.arm(reason, at);
+    }
+
+    pub(crate) fn disarm(&mut self, reason: TimeoutReason) {
+        self.timers.disarm(reason);
+    }
+
+    /// Moves by `trigger`, if it belongs to the present state.
+    fn transition(&mut self, trigger: Trigger) -> bool {
+        match state::next(self.state, trigger) {
+            Some(state) => {
+                self.state = state;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// After every call: a drain that is over ends, and the watch over stalled sending is set or taken off.
+    pub(crate) fn settle(&mut self, storage: &Storage<'_>, settings: &Settings) {
+        if self.state == State::Draining && self.is_drained(storage) {
+            self.begin_close(settings);
+        }
+        let waits = self.lend.is_some() || self.next_lane(storage, settings).is_some();
+        if !waits {
+            self.timers.disarm(TimeoutReason::Send);
+        } else if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
+            self.timers.arm(TimeoutReason::Send, self.now + settings.send_timeout);
+        }
+    }
+}

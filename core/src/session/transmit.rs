@@ -1,0 +1,347 @@
+//! Which packet leaves next, and what follows from its last byte being sent.
+//!
+//! One packet is lent at a time, and lanes change at packet boundaries only: the handshake; PUBACK and PINGREQ;
+//! method answers, then twin requests; telemetry, oldest first. Control packets are written from state when
+//! their turn comes, so they need no memory that the application could fill (law 12).
+
+use super::state::{State, Trigger};
+use super::{LastSent, POISON_CUTS, Session};
+use crate::config::Settings;
+use crate::error::{TimeoutReason, UsageError};
+use crate::packet::{self, publish};
+use crate::storage::list::NONE;
+use crate::storage::{Flags, SlotKind, Storage};
+use core::ops::Range;
+use zeroize::Zeroize;
+
+/// Bytes of a PUBACK.
+const PUBACK_LEN: usize = 4;
+
+/// Acknowledgements lent together: eight PUBACKs.
+const CONTROL: usize = 8 * PUBACK_LEN;
+
+/// The control packet, or several acknowledgements, being lent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Control {
+    bytes: [u8; CONTROL],
+    len: u8,
+}
+
+impl Control {
+    pub(super) const EMPTY: Self = Self { bytes: [0; CONTROL], len: 0 };
+
+    fn put(&mut self, packet: &[u8]) {
+        let start = usize::from(self.len);
+        if let Some(to) = self.bytes.get_mut(start..start.saturating_add(packet.len())) {
+            to.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
+            self.len = self.len.saturating_add(packet.len() as u8);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        usize::from(self.len).saturating_add(PUBACK_LEN) <= CONTROL
+    }
+}
+
+/// The one PINGREQ there may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ping {
+    Idle,
+    /// Its time has come; it leaves at the next packet boundary.
+    Due,
+    /// Lent, and not answered: only PINGRESP clears it.
+    Outstanding,
+}
+
+/// What is lent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lent {
+    Nothing,
+    Connect,
+    Subscribe,
+    TwinGet,
+    Control,
+    Disconnect,
+    Slot(u16),
+}
+
+/// The packet being lent, and how much of it was confirmed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lend {
+    what: Lent,
+    start: u32,
+    len: u32,
+    sent: u32,
+}
+
+impl Lend {
+    pub(super) const NOTHING: Self = Self { what: Lent::Nothing, start: 0, len: 0, sent: 0 };
+
+    pub(super) fn is_some(&self) -> bool {
+        self.what != Lent::Nothing
+    }
+
+    pub(super) fn is(&self, what: Lent) -> bool {
+        self.what == what
+    }
+
+    pub(super) fn is_slot(&self, index: u16) -> bool {
+        self.what == Lent::Slot(index)
+    }
+
+    pub(super) fn slot(&self) -> Option<u16> {
+        match self.what {
+            Lent::Slot(index) => Some(index),
+            _ => None,
+        }
+    }
+}
+
+/// Where the next packet comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    Connect,
+    /// The client writes it into the reserve and calls [`Session::lend_reserve`].
+    Subscribe,
+    /// Likewise.
+    TwinGet,
+    Control,
+    Disconnect,
+    Slot(u16),
+}
+
+impl Session {
+    pub(crate) fn is_lending(&self) -> bool {
+        self.lend.is_some()
+    }
+
+    /// The next packet's lane; `None` if nothing may leave now. The one place where this is decided.
+    pub(crate) fn next_lane(&self, storage: &Storage<'_>, settings: &Settings) -> Option<Lane> {
+        match self.state {
+            State::Offline | State::Failed => None,
+            State::Connecting => (!self.connect.is_empty()).then_some(Lane::Connect),
+            State::Closing => Some(Lane::Disconnect),
+            State::Subscribing | State::Ready | State::Draining => {
+                let draining = self.state == State::Draining;
+                let ready = self.state == State::Ready;
+                if self.wants_subscribe && !draining && self.subscribing == 0 {
+                    return Some(Lane::Subscribe);
+                }
+                if self.wants_twin && ready {
+                    return Some(Lane::TwinGet);
+                }
+                if self.ping == Ping::Due || self.next_ack(storage).is_some() {
+                    return Some(Lane::Control);
+                }
+                let slot = self.answers.first().or_else(|| {
+                    let requests = self.requests.first();
+                    requests.or_else(|| self.next_telemetry(storage, settings)).filter(|_| ready)
+                });
+                slot.map(Lane::Slot)
+            }
+        }
+    }
+
+    /// The oldest telemetry not lent, if the window lets it go.
+    fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> Option<u16> {
+        let slot = storage.slots.get(usize::from(self.unsent))?;
+        let window = if self.cuts >= POISON_CUTS { 1 } else { settings.send_window };
+        (slot.kind == SlotKind::Telemetry0 || self.in_flight < window).then_some(self.unsent)
+    }
+
+    /// The next PUBACK, unless its PUBLISH is still coming in.
+    fn next_ack(&self, storage: &Storage<'_>) -> Option<packet::PacketId> {
+        let blocked = self.is_skipping() && self.window.len() == 1;
+        self.window.next_ack(storage.inbound).filter(|_| !blocked)
+    }
+
+    /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
+    pub(crate) fn lend(&mut self, storage: &mut Storage<'_>, lane: Lane) {
+        match lane {
+            Lane::Connect => {
+                let packet = core::mem::take(&mut self.connect);
+                self.lend_reserve(Lent::Connect, packet);
+            }
+            Lane::Subscribe | Lane::TwinGet => {}
+            Lane::Control => self.lend_control(storage),
+            Lane::Disconnect => {
+                self.control = Control::EMPTY;
+                self.control.put(&packet::disconnect::DISCONNECT);
+                self.start_lend(Lent::Disconnect, 0, u32::from(self.control.len), LastSent::Disconnect);
+            }
+            Lane::Slot(index) => self.lend_slot(storage, index),
+        }
+    }
+
+    /// Lends what the client wrote into the reserve.
+    pub(crate) fn lend_reserve(&mut self, what: Lent, packet: Range<u32>) {
+        let kind = match what {
+            Lent::Connect => LastSent::Connect,
+            Lent::Subscribe => LastSent::Subscribe,
+            _ => LastSent::TwinRequest,
+        };
+        self.start_lend(what, packet.start, packet.len() as u32, kind);
+    }
+
+    fn start_lend(&mut self, what: Lent, start: u32, len: u32, kind: LastSent) {
+        self.lend = Lend { what, start, len, sent: 0 };
+        self.last_sent = Some(kind);
+    }
+
+    fn lend_control(&mut self, storage: &Storage<'_>) {
+        self.control = Control::EMPTY;
+        if self.ping == Ping::Due {
+            self.ping = Ping::Outstanding;
+            self.control.put(&packet::ping::PINGREQ);
+        }
+        while self.control.has_room()
+            && let Some(id) = self.next_ack(storage)
+        {
+            self.control.put(&packet::puback::packet(id));
+            self.window.pop(storage.inbound);
+        }
+        self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
+    }
+
+    fn lend_slot(&mut self, storage: &mut Storage<'_>, index: u16) {
+        let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
+        slot.flags = slot.flags.with(Flags::LENT);
+        let (start, len) = (slot.start, slot.len);
+        let kind = match slot.kind {
+            SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
+                if slot.kind == SlotKind::Telemetry1 {
+                    self.in_flight = self.in_flight.saturating_add(1);
+                    self.lent_publish = true;
+                    // DUP if and only if a byte was lent before in this session (MQTT-3.3.1-1).
+                    if let Some(first) = storage.tx.get_mut(start as usize) {
+                        let dup = if slot.flags.has(Flags::DUP) { publish::DUP } else { 0 };
+                        *first = *first & !publish::DUP | dup;
+                    }
+                }
+                self.unsent = self.telemetry.after(storage.slots, index).unwrap_or(NONE);
+                LastSent::Telemetry
+            }
+            SlotKind::Answer => LastSent::MethodAnswer,
+            SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => {
+                self.asked = self.asked.saturating_add(1);
+                LastSent::TwinRequest
+            }
+        };
+        self.start_lend(Lent::Slot(index), start, len, kind);
+    }
+
+    /// The bytes lent and not confirmed.
+    pub(crate) fn lent_bytes<'s>(&'s self, tx: &'s [u8]) -> Option<&'s [u8]> {
+        let memory = match self.lend.what {
+            Lent::Nothing => return None,
+            Lent::Control | Lent::Disconnect => &self.control.bytes,
+            _ => tx,
+        };
+        let end = self.lend.start.saturating_add(self.lend.len) as usize;
+        memory.get(self.lend.start.saturating_add(self.lend.sent) as usize..end)
+    }
+
+    /// `count` bytes of what is lent were sent. Gives what that completed.
+    pub(crate) fn confirm(
+        &mut self,
+        storage: &mut Storage<'_>,
+        settings: &Settings,
+        count: usize,
+    ) -> Result<Lent, UsageError> {
+        let lent = self.lend.len.saturating_sub(self.lend.sent);
+        let count = u32::try_from(count)
+            .ok()
+            .filter(|&count| count <= lent)
+            .ok_or(UsageError::BadConfirm { lent: lent as usize, confirmed: count })?;
+        if count == 0 {
+            return Ok(Lent::Nothing);
+        }
+        // Progress: the watch over stalled sending begins anew, if there is more to send.
+        self.timers.disarm(TimeoutReason::Send);
+        self.lend.sent = self.lend.sent.saturating_add(count);
+        if count < lent {
+            return Ok(Lent::Nothing);
+        }
+        let what = core::mem::replace(&mut self.lend, Lend::NOTHING).what;
+        self.last_out = self.now;
+        match what {
+            Lent::Connect => {
+                self.wipe_reserve(storage);
+                if self.state == State::Connecting {
+                    self.timers.arm(TimeoutReason::Connack, self.now + settings.connect_timeout);
+                }
+            }
+            Lent::Subscribe => {
+                if self.subscribing > 0 {
+                    self.timers.arm(TimeoutReason::Suback, self.now + settings.subscribe_timeout);
+                }
+            }
+            Lent::Control => {
+                if self.ping == Ping::Outstanding && !self.timers.is_armed(TimeoutReason::Pingresp) {
+                    self.timers.arm(TimeoutReason::Pingresp, self.now + settings.ping_timeout);
+                }
+            }
+            Lent::Disconnect => self.finish_close(storage),
+            Lent::Slot(index) => self.slot_sent(storage, settings, index),
+            Lent::Nothing | Lent::TwinGet => {}
+        }
+        Ok(what)
+    }
+
+    fn slot_sent(&mut self, storage: &mut Storage<'_>, settings: &Settings, index: u16) {
+        let slots = &mut *storage.slots;
+        let Some(slot) = slots.get_mut(usize::from(index)) else { return };
+        let (kind, flags) = (slot.kind, slot.flags);
+        match kind {
+            SlotKind::Telemetry0 => self.forget_telemetry(slots, index),
+            SlotKind::Telemetry1 if flags.has(Flags::DONE) => self.forget_telemetry(slots, index),
+            SlotKind::Telemetry1 => {
+                slot.flags = flags.with(Flags::SENT);
+                self.awaiting = self.awaiting.saturating_add(1);
+                if flags.has(Flags::WITHDRAWN) {
+                    self.arena.release(slots, index);
+                }
+                if !self.timers.is_armed(TimeoutReason::Puback) {
+                    self.timers.arm(TimeoutReason::Puback, self.now + settings.puback_timeout);
+                }
+            }
+            SlotKind::Answer => {
+                self.answers.remove(slots, index);
+                self.free_slot(slots, index);
+            }
+            SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => {
+                self.requests.remove(slots, index);
+                self.arena.release(slots, index);
+                if flags.has(Flags::DONE) {
+                    self.free_slot(slots, index);
+                } else if !flags.has(Flags::EXPIRED) {
+                    self.await_answer(slots, index, self.now + settings.request_timeout);
+                }
+            }
+        }
+    }
+
+    /// Overwrites the reserve: the password was in it.
+    pub(super) fn wipe_reserve(&self, storage: &mut Storage<'_>) {
+        let reserve = storage.tx.len().saturating_sub(self.arena.capacity(storage.tx.len()));
+        storage.tx.get_mut(..reserve).unwrap_or_default().zeroize();
+    }
+
+    /// Everything the application waits for before a polite end is settled.
+    pub(super) fn is_drained(&self, storage: &Storage<'_>) -> bool {
+        !self.lend.is_some()
+            && self.in_flight == 0
+            && self.asked == 0
+            && self.methods == 0
+            && self.answers.is_empty()
+            && self.next_ack(storage).is_none()
+    }
+
+    /// DISCONNECT is next, and nothing after it (MQTT-3.14.4-2).
+    pub(super) fn begin_close(&mut self, settings: &Settings) {
+        if self.transition(Trigger::Drained) {
+            self.timers = super::Timers::new();
+            self.timers.arm(TimeoutReason::Close, self.now + settings.close_timeout);
+        }
+    }
+}

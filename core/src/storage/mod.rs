@@ -1,0 +1,47 @@
+//! The caller's memory and how the machine divides it.
+//!
+//! Nothing here knows MQTT. [`Slot`]s are records of what is queued or in flight; the [`arena`] keeps
+//! encoded packets in one byte slice until they are settled; the [`window`] remembers what came in and is not
+//! acknowledged; [`RxBuffer`] collects input for drivers that want that done.
+
+pub(crate) mod arena;
+pub(crate) mod list;
+mod rx;
+mod slot;
+pub(crate) mod window;
+
+pub use rx::RxBuffer;
+pub use slot::Slot;
+pub(crate) use slot::{Flags, SlotKind, Ticket};
+pub use window::Inbound;
+
+/// The memory a [`Client`](crate::Client) works in. It allocates nothing.
+///
+/// * `tx`: encoded packets, kept until acknowledged. Its front is a reserve for CONNECT, SUBSCRIBE and the GET
+///   of twin synchronisation, so that nothing the application queues can keep the device from signing in.
+/// * `slots`: one for each command in flight (a telemetry message, a twin request, a method answer).
+/// * `inbound`: one for each cloud-to-device message delivered and not yet acknowledged; the hub queues at
+///   most 50, so 64 never fill.
+///
+/// ```
+/// use iothub_proto::{Inbound, Slot, Storage};
+/// let (mut tx, mut slots, mut inbound) = ([0; 2048], [Slot::EMPTY; 8], [Inbound::EMPTY; 64]);
+/// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+/// # let _ = storage;
+/// ```
+#[derive(Debug)]
+pub struct Storage<'a> {
+    /// Bytes for outgoing packets.
+    pub tx: &'a mut [u8],
+    /// Records of commands in flight.
+    pub slots: &'a mut [Slot],
+    /// Records of messages not yet acknowledged.
+    pub inbound: &'a mut [Inbound],
+}
+
+impl Storage<'_> {
+    /// The same memory for a shorter time.
+    pub(crate) const fn reborrow(&mut self) -> Storage<'_> {
+        Storage { tx: self.tx, slots: self.slots, inbound: self.inbound }
+    }
+}

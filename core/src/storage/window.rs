@@ -1,0 +1,165 @@
+//! Messages delivered and not yet acknowledged, in delivery order.
+//!
+//! PUBACKs leave in the order the messages came (MQTT-4.6.0-2): an undecided message holds the later ones, one
+//! that was left does not. This memory is apart from `tx`, so that nothing the application queues can block
+//! an acknowledgement (law 12).
+
+use crate::packet::PacketId;
+
+/// A record of one delivered message. The caller gives an array of them and never looks inside.
+///
+/// ```
+/// let inbound = [iothub_proto::Inbound::EMPTY; 64];
+/// # let _ = inbound;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound {
+    id: Option<PacketId>,
+    decision: Decision,
+}
+
+impl Inbound {
+    /// A record that is not in use.
+    pub const EMPTY: Self = Self { id: None, decision: Decision::Left };
+}
+
+/// What the application decided about a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Decision {
+    Undecided,
+    Accepted,
+    Left,
+}
+
+/// The window's ends: a ring in the caller's [`Inbound`] records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    /// Index of the oldest record.
+    start: u16,
+    len: u16,
+    /// Number of the oldest message; the next has the next number. Numbers wrap.
+    oldest: u16,
+}
+
+impl Window {
+    /// Messages not yet acknowledged or left.
+    pub(crate) const fn len(&self) -> u16 {
+        self.len
+    }
+
+    /// Forgets everything: with its connection, every token dies.
+    pub(crate) const fn clear(&mut self) {
+        self.oldest = self.oldest.wrapping_add(self.len);
+        self.len = 0;
+    }
+
+    /// Remembers message `id`; its number, or `None` if the window is full.
+    pub(crate) fn push(&mut self, records: &mut [Inbound], id: PacketId, decision: Decision) -> Option<u16> {
+        let number = self.oldest.wrapping_add(self.len);
+        if usize::from(self.len) >= records.len() {
+            return None;
+        }
+        let record = records.get_mut(self.index(records.len(), self.len)?)?;
+        *record = Inbound { id: Some(id), decision };
+        self.len = self.len.saturating_add(1);
+        Some(number)
+    }
+
+    /// Decides about message `number`; `false` if there is no undecided message of that number.
+    pub(crate) fn decide(&mut self, records: &mut [Inbound], number: u16, decision: Decision) -> bool {
+        let offset = number.wrapping_sub(self.oldest);
+        if offset >= self.len {
+            return false;
+        }
+        let Some(record) = self.index(records.len(), offset).and_then(|index| records.get_mut(index)) else {
+            return false;
+        };
+        if record.decision != Decision::Undecided {
+            return false;
+        }
+        record.decision = decision;
+        self.drop_left(records);
+        true
+    }
+
+    /// The oldest message's id, if it is accepted: the next PUBACK.
+    pub(crate) fn next_ack(&self, records: &[Inbound]) -> Option<PacketId> {
+        let record = records.get(usize::from(self.start)).filter(|_| self.len > 0)?;
+        record.id.filter(|_| record.decision == Decision::Accepted)
+    }
+
+    /// Forgets the oldest message: its PUBACK is on its way.
+    pub(crate) fn pop(&mut self, records: &[Inbound]) {
+        self.advance(records.len());
+        self.drop_left(records);
+    }
+
+    fn drop_left(&mut self, records: &[Inbound]) {
+        while self.len > 0
+            && records.get(usize::from(self.start)).is_some_and(|record| record.decision == Decision::Left)
+        {
+            self.advance(records.len());
+        }
+    }
+
+    const fn advance(&mut self, capacity: usize) {
+        if self.len > 0 {
+            self.len = self.len.saturating_sub(1);
+            self.oldest = self.oldest.wrapping_add(1);
+            let next = self.start.saturating_add(1);
+            self.start = if (next as usize) < capacity { next } else { 0 };
+        }
+    }
+
+    /// The index of the record `offset` after the oldest.
+    fn index(&self, capacity: usize, offset: u16) -> Option<usize> {
+        let index = usize::from(self.start).saturating_add(usize::from(offset));
+        if index < capacity { Some(index) } else { index.checked_sub(capacity) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(value: u16) -> PacketId {
+        PacketId::new(value).unwrap()
+    }
+
+    #[test]
+    fn acknowledges_in_delivery_order() {
+        let mut records = [Inbound::EMPTY; 3];
+        let mut window = Window { oldest: u16::MAX, ..Window::default() };
+        let first = window.push(&mut records, id(10), Decision::Undecided).unwrap();
+        let second = window.push(&mut records, id(11), Decision::Undecided).unwrap();
+        let third = window.push(&mut records, id(12), Decision::Undecided).unwrap();
+        assert_eq!(window.push(&mut records, id(13), Decision::Undecided), None, "full");
+        assert!(window.decide(&mut records, third, Decision::Accepted));
+        assert_eq!(window.next_ack(&records), None, "an undecided message holds the later ones");
+        assert!(window.decide(&mut records, second, Decision::Left));
+        assert_eq!(window.next_ack(&records), None);
+        assert!(window.decide(&mut records, first, Decision::Accepted));
+        assert!(!window.decide(&mut records, first, Decision::Left), "decided once");
+        assert_eq!(window.next_ack(&records), Some(id(10)));
+        window.pop(&records);
+        assert_eq!(window.next_ack(&records), Some(id(12)), "a left one does not hold the later ones");
+        window.pop(&records);
+        assert_eq!((window.next_ack(&records), window.len()), (None, 0));
+        assert!(!window.decide(&mut records, first, Decision::Accepted), "stale");
+    }
+
+    #[test]
+    fn tokens_die_with_the_connection() {
+        let mut records = [Inbound::EMPTY; 2];
+        let mut window = Window::default();
+        let number = window.push(&mut records, id(1), Decision::Undecided).unwrap();
+        window.clear();
+        assert!(!window.decide(&mut records, number, Decision::Accepted));
+        for round in 0..200_000u32 {
+            let number = window.push(&mut records, id(7), Decision::Undecided).unwrap();
+            assert!(window.decide(&mut records, number, Decision::Accepted), "round {round}");
+            assert_eq!(window.next_ack(&records), Some(id(7)));
+            window.pop(&records);
+        }
+    }
+}
