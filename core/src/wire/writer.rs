@@ -66,6 +66,37 @@ impl<'b> Writer<'b> {
         self.put(&value.to_be_bytes());
     }
 
+    /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
+    /// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
+    pub fn put_text(&mut self, text: &str) {
+        self.put_text_with(&mut |writer| writer.put(text.as_bytes()));
+    }
+
+    /// Appends what `f` puts, with its length in 16 bits before it, and gives that length in bytes.
+    ///
+    /// The caller refuses a text longer than [`MAX_TEXT`](crate::wire::MAX_TEXT): its length field is wrong.
+    ///
+    /// ```
+    /// use iothub_proto::wire::Writer;
+    /// let mut room = [0; 8];
+    /// let mut writer = Writer::new(&mut room);
+    /// let len = writer.put_text_with(&mut |writer| {
+    ///     writer.put(b"$rid=");
+    ///     writer.put_decimal(7);
+    /// });
+    /// assert_eq!(len, 6);
+    /// assert_eq!(writer.finish().unwrap(), b"\x00\x06$rid=7");
+    /// ```
+    pub fn put_text_with(&mut self, f: &mut dyn FnMut(&mut Writer<'_>)) -> usize {
+        let at = self.len;
+        self.put_u16(0);
+        let start = self.len;
+        f(self);
+        let len = self.len.saturating_sub(start);
+        self.patch_u16(at, u16::try_from(len).unwrap_or(u16::MAX));
+        len
+    }
+
     /// Overwrites two bytes that were put before at `at`.
     pub fn patch_u16(&mut self, at: usize, value: u16) {
         if let Some(to) = self.room.get_mut(at..at.saturating_add(2)) {
@@ -84,16 +115,16 @@ impl<'b> Writer<'b> {
     pub fn put_decimal(&mut self, value: u32) {
         let mut digits = [0; 10];
         let mut rest = value;
-        let mut used = 0;
+        let mut used = 0_usize;
         for digit in digits.iter_mut().rev() {
             *digit = b'0'.wrapping_add((rest % 10) as u8);
             rest /= 10;
-            used += 1;
+            used = used.saturating_add(1);
             if rest == 0 {
                 break;
             }
         }
-        self.put(digits.get(10 - used..).unwrap_or_default());
+        self.put(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
     }
 
     /// What was written, or `Err(needed)` if the room is smaller than `needed` bytes.
@@ -102,3 +133,6 @@ impl<'b> Writer<'b> {
         room.get_mut(..len).ok_or(len)
     }
 }
+
+#[cfg(test)]
+mod tests;
