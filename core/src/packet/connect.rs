@@ -20,7 +20,8 @@ const USER_NAME: u8 = 0x80;
 ///
 /// The hub always wants a user name, so it is no option; with an X.509 certificate there is no password. Texts
 /// are composed in place. Each of them, the password and the will message are at most
-/// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes; who makes them has checked that.
+/// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes; who makes them has checked that. There is no `Debug`, since the
+/// password is a secret.
 ///
 /// ```
 /// use iothub_proto::packet::connect::{Connect, FIRST};

@@ -113,15 +113,23 @@ pub fn write(
 ) -> Result<Range<usize>, usize> {
     let mut writer = Writer::new(room.get_mut(header_room..).unwrap_or_default());
     body(&mut writer);
-    let remaining = writer.len();
-    let fits = !writer.overflowed() && remaining <= MAX_REMAINING_LENGTH;
-    let header_len = remaining_length_len(remaining).saturating_add(1);
+    let (remaining, fits) = (writer.len(), !writer.overflowed());
 
-    let start = header_room.checked_sub(header_len).filter(|_| fits);
+    let start = header_start(header_room, remaining).filter(|_| fits);
     let place = start.and_then(|start| Some((start, room.get_mut(start..header_room)?)));
-    let Some((start, place)) = place else { return Err(remaining.saturating_add(header_len)) };
+    let Some((start, place)) = place else {
+        return Err(remaining_length_len(remaining).saturating_add(1).saturating_add(remaining));
+    };
     put_header(&mut Writer::new(place), first, remaining);
     Ok(start..header_room.saturating_add(remaining))
+}
+
+/// Where the header begins that ends at `header_room`, if it has room there and MQTT has such a length.
+fn header_start(header_room: usize, remaining: usize) -> Option<usize> {
+    if remaining > MAX_REMAINING_LENGTH {
+        return None;
+    }
+    header_room.checked_sub(remaining_length_len(remaining).saturating_add(1))
 }
 
 fn put_header(writer: &mut Writer<'_>, first: u8, remaining: usize) {
