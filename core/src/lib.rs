@@ -20,5 +20,6 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+pub mod packet;
 pub mod time;
 pub mod wire;

@@ -1,8 +1,17 @@
-//! Bytes to primitive fields and back. No state, no MQTT meaning.
+//! Bytes to primitive fields and back. No state, no packet types.
 //!
-//! Nothing here panics or reads past what it was given: readers say what is missing, the [`Writer`] counts
-//! what did not fit.
+//! Reading starts at [`frame::header`], which finds where a packet ends; the fields inside are then taken one by one
+//! and a text is checked by [`text`] or [`topic_name`]. Writing goes through a [`Writer`]; [`frame::write`] puts
+//! the fixed header before a body whose length is not known beforehand.
+//!
+//! Nothing here panics or reads past what it was given: readers say what is missing and where, the [`Writer`]
+//! counts what did not fit.
 
+pub mod frame;
+mod read;
+mod text;
 mod writer;
 
+pub(crate) use read::Fields;
+pub use text::{MAX_TEXT, text, topic_name};
 pub use writer::Writer;

@@ -46,11 +46,8 @@ impl<'b> Writer<'b> {
 
     /// Appends `bytes`.
     pub fn put(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(to) = self.room.get_mut(self.len..end) {
-            to.copy_from_slice(bytes);
-        }
-        self.len = end;
+        self.patch(self.len, bytes);
+        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Appends one byte.
@@ -66,16 +63,47 @@ impl<'b> Writer<'b> {
         self.put(&value.to_be_bytes());
     }
 
+    /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
+    /// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
+    pub fn put_text(&mut self, text: &str) {
+        self.put_text_with(&mut |writer| writer.put(text.as_bytes()));
+    }
+
+    /// Appends what `f` puts, with its length in 16 bits before it, and gives that length in bytes.
+    ///
+    /// The caller refuses a text longer than [`MAX_TEXT`](crate::wire::MAX_TEXT): its length field is wrong.
+    ///
+    /// ```
+    /// use iothub_proto::wire::Writer;
+    /// let mut room = [0; 8];
+    /// let mut writer = Writer::new(&mut room);
+    /// let len = writer.put_text_with(&mut |writer| {
+    ///     writer.put(b"$rid=");
+    ///     writer.put_decimal(7);
+    /// });
+    /// assert_eq!(len, 6);
+    /// assert_eq!(writer.finish().unwrap(), b"\x00\x06$rid=7");
+    /// ```
+    pub fn put_text_with(&mut self, f: &mut dyn FnMut(&mut Writer<'_>)) -> usize {
+        let at = self.len;
+        self.put_u16(0);
+        let start = self.len;
+        f(self);
+        let len = self.len.saturating_sub(start);
+        self.patch_u16(at, u16::try_from(len).unwrap_or(u16::MAX));
+        len
+    }
+
     /// Overwrites two bytes that were put before at `at`.
     pub fn patch_u16(&mut self, at: usize, value: u16) {
-        if let Some(to) = self.room.get_mut(at..at.saturating_add(2)) {
-            to.copy_from_slice(&value.to_be_bytes());
-        }
+        self.patch(at, &value.to_be_bytes());
     }
 
     /// Overwrites bytes that were put before at `at`.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(to) = self.room.get_mut(at..at.saturating_add(bytes.len())) {
+        // In two steps the compiler sees that the lengths are equal, and leaves no panic in `copy_from_slice`.
+        let to = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len()));
+        if let Some(to) = to {
             to.copy_from_slice(bytes);
         }
     }
@@ -84,16 +112,16 @@ impl<'b> Writer<'b> {
     pub fn put_decimal(&mut self, value: u32) {
         let mut digits = [0; 10];
         let mut rest = value;
-        let mut used = 0;
+        let mut used = 0_usize;
         for digit in digits.iter_mut().rev() {
             *digit = b'0'.wrapping_add((rest % 10) as u8);
             rest /= 10;
-            used += 1;
+            used = used.saturating_add(1);
             if rest == 0 {
                 break;
             }
         }
-        self.put(digits.get(10 - used..).unwrap_or_default());
+        self.put(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
     }
 
     /// What was written, or `Err(needed)` if the room is smaller than `needed` bytes.
@@ -102,3 +130,6 @@ impl<'b> Writer<'b> {
         room.get_mut(..len).ok_or(len)
     }
 }
+
+#[cfg(test)]
+mod tests;

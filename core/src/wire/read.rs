@@ -1,0 +1,93 @@
+//! Fields in, from a packet that lies whole in memory: nom's parsers, and the place where one fails.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::number::complete::{be_u8, be_u16};
+
+use super::frame::Header;
+use crate::error::{PeerError, Violation};
+
+/// The fields of a packet that are not read yet.
+pub(crate) struct Fields<'i> {
+    header: Header,
+    body_len: usize,
+    rest: &'i [u8],
+}
+
+impl<'i> Fields<'i> {
+    /// What follows the fixed header in `packet`, which begins with it.
+    pub(crate) fn new(header: &Header, packet: &'i [u8]) -> Self {
+        let rest = packet.get(usize::from(header.len)..).unwrap_or_default();
+        Self { header: *header, body_len: rest.len(), rest }
+    }
+
+    /// Where the next field begins, in bytes from the start of the packet.
+    pub(crate) fn offset(&self) -> usize {
+        usize::from(self.header.len).saturating_add(self.body_len.saturating_sub(self.rest.len()))
+    }
+
+    /// The error for what is wrong at `offset` bytes from the start of the packet.
+    pub(crate) const fn error(&self, kind: Violation, offset: usize) -> PeerError {
+        self.header.error(kind, offset)
+    }
+
+    /// One byte.
+    pub(crate) fn u8(&mut self) -> Result<u8, PeerError> {
+        self.read(be_u8)
+    }
+
+    /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
+    pub(crate) fn u16(&mut self) -> Result<u16, PeerError> {
+        self.read(be_u16)
+    }
+
+    /// `count` bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'i [u8], PeerError> {
+        self.read(take(count))
+    }
+
+    /// All that is left.
+    pub(crate) const fn rest(&self) -> &'i [u8] {
+        self.rest
+    }
+
+    /// The next field; on failure nothing is taken, so the error names the field's first byte.
+    fn read<T>(&mut self, mut parser: impl Parser<&'i [u8], Output = T, Error = ()>) -> Result<T, PeerError> {
+        let Ok((rest, value)) = parser.parse(self.rest) else {
+            return Err(self.error(Violation::Truncated, self.offset()));
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header { first: 0x32, len: 2, remaining: 5 };
+
+    #[test]
+    fn fields_come_in_order_and_know_where_they_are() {
+        let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 0x12, 0x34, b'a', b'b']);
+        assert_eq!(fields.offset(), 2);
+        assert_eq!(fields.u8(), Ok(7));
+        assert_eq!(fields.u16(), Ok(0x1234));
+        assert_eq!(fields.offset(), 5);
+        assert_eq!(fields.rest(), b"ab");
+        assert_eq!(fields.bytes(2), Ok(&b"ab"[..]));
+        assert_eq!(fields.bytes(0), Ok(&b""[..]));
+    }
+
+    #[test]
+    fn a_field_past_the_end_is_named_by_its_first_byte_and_takes_nothing() {
+        let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 9]);
+        fields.u8().unwrap();
+        let truncated = PeerError { kind: Violation::Truncated, packet: 0x32, offset: 3 };
+        assert_eq!(fields.u16(), Err(truncated));
+        assert_eq!(fields.bytes(2), Err(truncated));
+        assert_eq!(fields.bytes(usize::MAX), Err(truncated));
+        assert_eq!(fields.u8(), Ok(9));
+        assert_eq!(fields.u8().unwrap_err().offset, 4);
+    }
+}

@@ -1,0 +1,68 @@
+//! UTF-8 texts as MQTT has them (MQTT 3.1.1 §1.5.3, §4.7).
+
+use core::str::Utf8Error;
+
+use crate::error::Violation;
+
+/// Bytes in the longest text: its length has 16 bits (MQTT 3.1.1 §1.5.3).
+pub const MAX_TEXT: usize = 65_535;
+
+/// `bytes` as a text: well-formed UTF-8 without U+0000.
+///
+/// Control characters and non-characters pass: a sender should not use them, a receiver may take them
+/// (MQTT 3.1.1 §1.5.3). A byte order mark is a character like any other.
+///
+/// # Errors
+///
+/// [`Violation::BadUtf8`] or [`Violation::NulInText`], whichever comes first, with its offset in `bytes`.
+pub fn text(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) if !bytes.contains(&0) => Ok(text),
+        decoded => Err(first_violation(bytes, decoded.err(), |byte| byte == 0)),
+    }
+}
+
+/// `bytes` as a topic name: a [`text`] of at least one byte, without wildcards (MQTT 3.1.1 §4.7.1, §4.7.3).
+///
+/// # Errors
+///
+/// [`Violation::EmptyTopic`], [`Violation::BadUtf8`], [`Violation::NulInText`] or
+/// [`Violation::WildcardInTopic`], whichever comes first, with its offset in `bytes`.
+///
+/// ```
+/// use iothub_proto::error::Violation;
+/// use iothub_proto::wire::topic_name;
+/// assert_eq!(topic_name(b"$iothub/twin/res/200/?$rid=1"), Ok("$iothub/twin/res/200/?$rid=1"));
+/// assert_eq!(topic_name(b"devices/+"), Err((Violation::WildcardInTopic, 8)));
+/// ```
+pub fn topic_name(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
+    if bytes.is_empty() {
+        return Err((Violation::EmptyTopic, 0));
+    }
+    // Every message passes here: look at all bytes without a branch, which the compiler turns into vector
+    // code, and search for the culprit only when there is one.
+    let forbidden = bytes.iter().fold(false, |found, &byte| found | is_forbidden(byte));
+    match core::str::from_utf8(bytes) {
+        Ok(topic) if !forbidden => Ok(topic),
+        decoded => Err(first_violation(bytes, decoded.err(), is_forbidden)),
+    }
+}
+
+const fn is_forbidden(byte: u8) -> bool {
+    (byte == 0) | (byte == b'+') | (byte == b'#')
+}
+
+/// The first of the ill-formed sequence and the forbidden bytes, of which there is at least one.
+#[cold]
+fn first_violation(bytes: &[u8], ill_formed: Option<Utf8Error>, forbidden: fn(u8) -> bool) -> (Violation, usize) {
+    let well_formed = ill_formed.map_or(bytes.len(), |error| error.valid_up_to());
+    for (offset, &byte) in bytes.iter().enumerate().take(well_formed) {
+        if forbidden(byte) {
+            return (if byte == 0 { Violation::NulInText } else { Violation::WildcardInTopic }, offset);
+        }
+    }
+    (Violation::BadUtf8, well_formed)
+}
+
+#[cfg(test)]
+mod tests;
