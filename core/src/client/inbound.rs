@@ -1,0 +1,243 @@
+//! The only place where a packet gets an IoT Hub meaning.
+
+use super::lifecycle::disconnected;
+use super::machine::{Machine, Parts, device};
+use crate::error::Error;
+use crate::event::{Event, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken};
+use crate::packet::{Publish, Suback};
+use crate::session::Incoming;
+use crate::session::state::State;
+use crate::storage::Storage;
+use crate::storage::window::Decision;
+use crate::time::Instant;
+use crate::topic::{self, Features, Inbound, Properties};
+
+/// What one call of [`handle_input`](crate::Client::handle_input) did.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[must_use]
+pub struct Handled<'i> {
+    /// Drop exactly this many bytes from the front of the input.
+    pub consumed: usize,
+    /// The full size in bytes of a packet that is incomplete in what then remains, as far as known; else 0.
+    pub needed: usize,
+    /// At most one event.
+    pub event: Option<Event<'i>>,
+}
+
+impl Machine {
+    pub(crate) fn handle_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        now: Instant,
+        input: &'i [u8],
+    ) -> Result<Handled<'i>, Error> {
+        self.at(parts, now, |this, parts| {
+            if let Some(token) = this.accept_next.take() {
+                this.decide(&mut parts.storage, token, Decision::Accepted);
+            }
+            if input.len() > this.unread {
+                this.session.heard();
+            }
+            let handled = this.take_input(parts, input)?;
+            this.unread = input.len().saturating_sub(handled.consumed);
+            Ok(handled)
+        })
+    }
+
+    pub(crate) fn has_event(&self) -> bool {
+        self.session.has_flagged()
+            || self.ready
+            || self.credential_expires()
+            || self.session.has_skipped()
+            || self.session.has_ended()
+    }
+
+    fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
+        let mut consumed = 0;
+        let mut needed = 0;
+        let mut event = self.waiting_event(parts);
+        while event.is_none() {
+            if let Some(error) = self.session.error() {
+                return Err(error);
+            }
+            if matches!(self.session.state(), State::Offline | State::Closing) {
+                // Nothing listens: what still comes in belongs to a connection that is over.
+                consumed = input.len();
+                break;
+            }
+            let rest = input.get(consumed..).unwrap_or_default();
+            match self.session.step(&mut parts.storage, parts.settings, rest) {
+                Ok(step) if step.consumed == 0 && matches!(step.incoming, Incoming::Nothing) => {
+                    needed = step.needed;
+                    break;
+                }
+                Ok(step) => {
+                    consumed = consumed.saturating_add(step.consumed);
+                    event = self.incoming(parts, step.incoming);
+                }
+                // The next call, which begins with the bad packet, tells; the events before it come first.
+                Err(_) if consumed > 0 => break,
+                Err(error) => {
+                    self.session.fail(&mut parts.storage, error);
+                    event = self.waiting_event(parts);
+                }
+            }
+        }
+        Ok(Handled { consumed, needed, event })
+    }
+
+    /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
+    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
+        if let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
+            let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
+            return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
+        }
+        if core::mem::take(&mut self.ready) {
+            return Some(Event::Ready { refused: self.refused });
+        }
+        if self.credential_expires() {
+            self.credential_due = false;
+            return Some(Event::CredentialExpiring);
+        }
+        let ended = self.session.take_ended()?;
+        self.ready = false;
+        Some(Event::Disconnected(disconnected(ended)))
+    }
+
+    fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
+        match incoming {
+            Incoming::Nothing => None,
+            Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
+            Incoming::Publish(publish) => self.publish(parts, &publish),
+            Incoming::Accepted { session_present } => {
+                self.session.accept(parts.storage.slots, session_present);
+                if self.wanted.is_empty() {
+                    self.now_ready(parts);
+                } else {
+                    self.want_subscribe();
+                }
+                Some(Event::Connected { session_present })
+            }
+            Incoming::Subscribed(suback) => self.subscribed(parts, &suback),
+            Incoming::Oversize { publish, payload_len } => self.oversize(parts, &publish, payload_len),
+            Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
+        }
+    }
+
+    /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
+    fn subscribed<'i>(&mut self, parts: &Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
+        let asked = core::mem::take(&mut self.asked);
+        let mut refused = Features::NONE;
+        for (feature, code) in asked.iter().zip(suback.codes()) {
+            if code.is_none() {
+                refused = refused.union(feature);
+            }
+        }
+        self.refused = self.refused.union(refused);
+        self.granted = self.granted.union(asked.difference(refused));
+        self.want_subscribe();
+        if self.session.state() == State::Ready {
+            return Some(Event::Subscribed { features: asked, refused });
+        }
+        self.now_ready(parts);
+        None
+    }
+
+    /// `Ready` is an event of its own, taken before any later byte.
+    fn now_ready(&mut self, parts: &Parts<'_>) {
+        if self.session.subscribed() {
+            self.ready = true;
+            self.sync_start(parts);
+        }
+    }
+
+    fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
+        let Publish { topic, payload, retain, .. } = *publish;
+        match topic::parse(topic, device(parts.identity)) {
+            Inbound::CloudToDevice { properties } => Some(self.message(parts, publish, None, properties)),
+            Inbound::Input { name, properties } => Some(self.message(parts, publish, Some(name), properties)),
+            Inbound::Method { name, request_id } => {
+                self.acknowledge(&mut parts.storage, publish);
+                self.session.method_delivered();
+                Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
+            }
+            Inbound::TwinResponse { status, request_id, version } => {
+                self.acknowledge(&mut parts.storage, publish);
+                self.twin_response(parts, status, request_id, version, payload)
+            }
+            Inbound::Desired { version } => {
+                self.acknowledge(&mut parts.storage, publish);
+                self.twin_desired(parts, version, Some(payload))
+            }
+            Inbound::Unknown => {
+                self.acknowledge(&mut parts.storage, publish);
+                Some(Event::Unknown { topic, payload, retain })
+            }
+        }
+    }
+
+    fn message<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        publish: &Publish<'i>,
+        input: Option<&'i str>,
+        properties: Properties<'i>,
+    ) -> Event<'i> {
+        let token = self.await_decision(parts, publish);
+        let Publish { payload, dup: redelivered, .. } = *publish;
+        let message = Message { token, input, properties, payload, redelivered };
+        if publish.id.is_some() && token.is_none() { Event::MessageLeft(message) } else { Event::Message(message) }
+    }
+
+    /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
+    fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
+        let number = self.session.window.push(parts.storage.inbound, publish.id?, Decision::Undecided)?;
+        let token = MessageToken { number, generation: self.session.generation() };
+        if parts.settings.auto_accept {
+            self.accept_next = Some(token);
+        }
+        Some(token)
+    }
+
+    /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
+    /// window is full it is not, which for these topics has no consequence but a second copy.
+    fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
+        if let Some(id) = publish.id {
+            let _ = self.session.window.push(storage.inbound, id, Decision::Accepted);
+        }
+    }
+
+    /// A PUBLISH that the receive buffer cannot hold begins.
+    fn oversize<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        publish: &Publish<'i>,
+        payload_len: u32,
+    ) -> Option<Event<'i>> {
+        let Publish { topic, id, .. } = *publish;
+        let mut skipped =
+            Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
+        match topic::parse(topic, device(parts.identity)) {
+            Inbound::TwinResponse { status, request_id, .. } => {
+                self.acknowledge(&mut parts.storage, publish);
+                // Told at its end, when its version has passed by.
+                self.twin.skip(status, request_id, payload_len);
+                return None;
+            }
+            Inbound::Desired { version } => {
+                self.acknowledge(&mut parts.storage, publish);
+                self.twin_desired(parts, version, None);
+            }
+            Inbound::Method { request_id, .. } => {
+                self.acknowledge(&mut parts.storage, publish);
+                self.session.method_delivered();
+                skipped.request = Some(self.request_id(request_id));
+            }
+            Inbound::Unknown if !topic.is_empty() => self.acknowledge(&mut parts.storage, publish),
+            Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => {
+                skipped.token = self.await_decision(parts, publish);
+            }
+        }
+        Some(Event::Skipped(skipped))
+    }
+}
