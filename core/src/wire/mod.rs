@@ -3,6 +3,8 @@
 //! Nothing here panics or reads past what it was given: readers say what is missing, the [`Writer`] counts
 //! what did not fit.
 
+mod percent;
 mod writer;
 
+pub use percent::put_encoded;
 pub use writer::Writer;
