@@ -21,4 +21,5 @@ extern crate std;
 
 pub mod error;
 pub mod time;
+pub mod topic;
 pub mod wire;
