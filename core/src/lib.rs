@@ -22,4 +22,5 @@ extern crate std;
 pub mod error;
 pub mod packet;
 pub mod time;
+pub mod topic;
 pub mod wire;

@@ -8,10 +8,12 @@
 //! counts what did not fit.
 
 pub mod frame;
+mod percent;
 mod read;
 mod text;
 mod writer;
 
+pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
 pub use writer::Writer;

@@ -1,0 +1,153 @@
+//! Topic text to address, and back: the dialect IoT Hub speaks in MQTT topics.
+//!
+//! The hub has no free topics. A topic's text says what a packet means, and carries the fields for which
+//! MQTT 3.1.1 has no place: a message's properties, a request id, a status, a twin version.
+//!
+//! | text | meaning | here |
+//! |---|---|---|
+//! | `devices/{d}[/modules/{m}]/messages/events/{bag}` | telemetry, out | [`telemetry`] |
+//! | `devices/{d}/messages/devicebound/{bag}` | cloud-to-device message, in | [`Inbound::CloudToDevice`] |
+//! | `devices/{d}/modules/{m}/inputs/{name}/{bag}` | message to a module input, in | [`Inbound::Input`] |
+//! | `$iothub/twin/…` | twin requests, responses, desired changes | [`twin`] |
+//! | `$iothub/methods/…` | direct methods and their answers | [`method`] |
+//!
+//! `{bag}` is a percent-encoded property bag: see [`properties`]. [`parse`] reads what the hub sends, the
+//! `put_…` functions write what the device sends, [`Features`] names what can be subscribed. Ids and names
+//! stand raw in a topic, never percent-encoded.
+
+mod features;
+mod message;
+pub mod method;
+pub mod properties;
+mod query;
+pub mod telemetry;
+#[cfg(test)]
+mod tests;
+pub mod twin;
+
+use crate::wire::Writer;
+pub use features::{Features, put_filter};
+pub use properties::{
+    DecodeError, Encoded, Properties, Property, PropertyIter, PropertySource, ReceivedSystem, SystemProperties,
+};
+
+/// Whose topics: a device, or a module of a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Device<'a> {
+    /// The device id, as registered, raw.
+    pub device_id: &'a str,
+    /// The module id, raw; `None` for the device itself.
+    pub module_id: Option<&'a str>,
+}
+
+impl Device<'_> {
+    /// Writes `devices/{d}/` or `devices/{d}/modules/{m}/`.
+    fn put(self, writer: &mut Writer<'_>) {
+        writer.put(DEVICES.as_bytes());
+        writer.put(self.device_id.as_bytes());
+        if let Some(module_id) = self.module_id {
+            writer.put(MODULES.as_bytes());
+            writer.put(module_id.as_bytes());
+        }
+        writer.put_u8(b'/');
+    }
+
+    /// What follows the text of [`put`](Self::put) in `topic`; `None` if the topic is not this device's.
+    fn strip(self, topic: &str) -> Option<&str> {
+        let mut rest = topic.strip_prefix(DEVICES)?.strip_prefix(self.device_id)?;
+        if let Some(module_id) = self.module_id {
+            rest = rest.strip_prefix(MODULES)?.strip_prefix(module_id)?;
+        }
+        rest.strip_prefix('/')
+    }
+}
+
+const DEVICES: &str = "devices/";
+const MODULES: &str = "/modules/";
+
+/// What the topic of a received PUBLISH means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Inbound<'i> {
+    /// A cloud-to-device message.
+    CloudToDevice {
+        /// Its properties.
+        properties: Properties<'i>,
+    },
+    /// A message routed to an input of this module.
+    Input {
+        /// The input's name, raw; not empty.
+        name: &'i str,
+        /// The message's properties.
+        properties: Properties<'i>,
+    },
+    /// The answer to a twin GET or to a reported patch.
+    TwinResponse {
+        /// What became of the request, in HTTP's numbers: 200, 204, 400, 429, 5xx.
+        status: u16,
+        /// The request's `$rid`, verbatim; not empty.
+        request_id: &'i str,
+        /// The new version of the reported section, after a patch. `None` if it is missing, or no number of
+        /// 64 bits: the status still settles the request.
+        version: Option<u64>,
+    },
+    /// The desired section of the twin has changed.
+    Desired {
+        /// Its new version. `None` if it is missing, or no number of 64 bits.
+        version: Option<u64>,
+    },
+    /// A direct method is called.
+    Method {
+        /// The method's name, raw; not empty.
+        name: &'i str,
+        /// The `$rid` to answer with, verbatim; not empty.
+        request_id: &'i str,
+    },
+    /// None of these: another device's topic, a topic of no known form, a status that is no number below
+    /// 65,536, a call or an answer without `$rid`.
+    Unknown,
+}
+
+/// What the topic of a PUBLISH to `device` means. It never fails: what does not fit is [`Inbound::Unknown`].
+///
+/// The text is compared exactly, letter case included. Where hubs and gateways are known to differ it is
+/// lenient: a `/` at the end, a missing `/` before `?`, a bag that is missing or begins with `?`, `$rid` and
+/// `$version` in either order, with other pairs around them. Of a repeated pair the first counts.
+///
+/// ```
+/// use iothub_proto::topic::{Device, Inbound, parse};
+/// let device = Device { device_id: "boiler", module_id: None };
+/// let call = parse("$iothub/methods/POST/blink/?$rid=7", device);
+/// assert_eq!(call, Inbound::Method { name: "blink", request_id: "7" });
+///
+/// let Inbound::CloudToDevice { properties } = parse("devices/boiler/messages/devicebound/a=1", device) else {
+///     panic!("a cloud-to-device message");
+/// };
+/// assert_eq!(properties.raw(), "a=1");
+/// ```
+#[must_use]
+pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
+    let inbound = match topic.strip_prefix("$iothub/") {
+        Some(rest) => parse_service(rest),
+        None => message::parse(topic, device),
+    };
+    inbound.unwrap_or(Inbound::Unknown)
+}
+
+/// The topics without an address: the connection says whose they are.
+fn parse_service(rest: &str) -> Option<Inbound<'_>> {
+    if let Some(rest) = rest.strip_prefix("twin/") {
+        twin::parse(rest)
+    } else {
+        method::parse(rest.strip_prefix("methods/POST/")?)
+    }
+}
+
+/// What is below `level` at the front of `topic`: empty also where the topic ends with it, since a filter's `/#`
+/// matches the level itself, too (MQTT 3.1.1 §4.7.1.2).
+fn below<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
+    let rest = topic.strip_prefix(level)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}

@@ -1,0 +1,113 @@
+//! The system properties: one table for both directions.
+
+use super::{Encoded, PropertyIter};
+
+macro_rules! system_properties {
+    ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
+        /// The system properties of an outgoing message, unencoded. `None` sends none; an empty text is sent
+        /// as an empty value.
+        ///
+        /// ```
+        /// use iothub_proto::topic::SystemProperties;
+        /// let json = SystemProperties {
+        ///     content_type: Some("application/json"),
+        ///     content_encoding: Some("utf-8"),
+        ///     ..Default::default()
+        /// };
+        /// ```
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub struct SystemProperties<'a> {
+            $($(#[$doc])* pub $field: Option<&'a str>,)*
+        }
+
+        /// The system properties of a received message, percent-encoded as they came.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub struct ReceivedSystem<'i> {
+            $($(#[$doc])* pub $field: Option<Encoded<'i>>,)*
+        }
+
+        /// The names, decoded, in the order of the fields: that in which they are sent.
+        const NAMES: &[&str] = &[$($name,)*];
+
+        impl<'a> SystemProperties<'a> {
+            /// The values in the order of [`NAMES`].
+            fn values(&self) -> [Option<&'a str>; NAMES.len()] {
+                [$(self.$field,)*]
+            }
+        }
+
+        impl<'i> ReceivedSystem<'i> {
+            /// The fields in the order of [`NAMES`].
+            fn fields(&mut self) -> [&mut Option<Encoded<'i>>; NAMES.len()] {
+                [$(&mut self.$field,)*]
+            }
+        }
+    };
+}
+
+system_properties! {
+    /// `$.mid`: message id, at most 128 ASCII characters.
+    message_id = "$.mid",
+    /// `$.cid`: correlation id.
+    correlation_id = "$.cid",
+    /// `$.uid`: user id.
+    user_id = "$.uid",
+    /// `$.to`: destination. On every cloud-to-device message: `/devices/{id}/messages/deviceBound`, letter
+    /// case varies.
+    to = "$.to",
+    /// `$.ct`: content type. The hub routes by body only with `application/json`.
+    content_type = "$.ct",
+    /// `$.ce`: content encoding. The hub routes by body only with `utf-8`, `utf-16` or `utf-32`.
+    content_encoding = "$.ce",
+    /// `$.exp`: absolute expiry time, ISO 8601.
+    expiry = "$.exp",
+    /// `$.ctime`: creation time, ISO 8601.
+    creation_time = "$.ctime",
+    /// `$.on`: the output of a module, which the routes of IoT Edge start from.
+    output = "$.on",
+    /// `$.ifid`: interface id, of security messages.
+    interface_id = "$.ifid",
+    /// `$.schema`: message schema, on IoT Edge.
+    schema = "$.schema",
+    /// `$.sub`: the component of an IoT Plug and Play device that the message is from.
+    component = "$.sub",
+    /// `$.cdid`: the device that sent the message to a module's input. The gateway sets it.
+    connection_device_id = "$.cdid",
+    /// `$.cmid`: the module that sent the message to a module's input. The gateway sets it.
+    connection_module_id = "$.cmid",
+    /// `$.diagid`: id of a distributed trace.
+    diagnostic_id = "$.diagid",
+    /// `$.diagctx`: context of a distributed trace, `creationtimeutc=…`.
+    diagnostic_context = "$.diagctx",
+    /// `iothub-ack`: the feedback that the sender of a cloud-to-device message wants: `none`, `positive`,
+    /// `negative`, `full`.
+    ack = "iothub-ack",
+    /// `iothub-operation`: operation, of a cloud-to-device message.
+    operation = "iothub-operation",
+}
+
+impl<'a> SystemProperties<'a> {
+    /// Names, decoded, and values of those that are set.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        NAMES.iter().zip(self.values()).filter_map(|(name, value)| Some((*name, value?)))
+    }
+}
+
+/// Where `name` stands in the table; `None` for the name of an application property.
+pub(super) fn position(name: Encoded<'_>) -> Option<usize> {
+    NAMES.iter().position(|known| name == **known)
+}
+
+/// The first of each kind that has a value.
+pub(super) fn collect<'i>(properties: PropertyIter<'i>) -> ReceivedSystem<'i> {
+    let mut received = ReceivedSystem::default();
+    let mut fields = received.fields();
+    for property in properties {
+        if let Some(field) = position(property.name).and_then(|at| fields.get_mut(at)) {
+            **field = field.or(property.value);
+        }
+    }
+    received
+}
