@@ -21,4 +21,6 @@ extern crate std;
 
 pub mod error;
 pub mod time;
+#[cfg(feature = "json")]
+pub mod twin;
 pub mod wire;
