@@ -154,6 +154,8 @@ pub enum PatchRule {
     StringTooLong,
     /// An integer is outside −4503599627370496 … 4503599627370495.
     IntegerOutOfRange,
+    /// A `null` inside an array, where it can delete nothing.
+    NullInArray,
 }
 
 /// The caller's memory is too small or too full. Nothing changed.

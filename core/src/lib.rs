@@ -19,8 +19,23 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod auth;
+mod client;
+mod config;
 pub mod error;
+pub mod event;
 pub mod packet;
+pub mod retry;
+mod session;
+mod storage;
 pub mod time;
 pub mod topic;
+#[cfg(feature = "json")]
+pub mod twin;
 pub mod wire;
+
+pub use client::{Client, Handled, Pending, Unacked};
+pub use config::{Config, ConnectOptions, Settings, Telemetry};
+pub use event::Event;
+pub use session::State;
+pub use storage::{Inbound, RxBuffer, Slot, Storage};

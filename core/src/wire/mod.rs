@@ -8,11 +8,13 @@
 //! counts what did not fit.
 
 pub mod frame;
+mod json;
 mod percent;
 mod read;
 mod text;
 mod writer;
 
+pub use json::VersionReader;
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
