@@ -21,5 +21,6 @@ extern crate std;
 
 pub mod auth;
 pub mod error;
+pub mod retry;
 pub mod time;
 pub mod wire;
