@@ -72,11 +72,11 @@ pub enum UsageError {
         /// The largest size in bytes.
         limit: usize,
     },
-    /// A text is empty where it may not be, or has a character its field does not allow.
+    /// A text is empty where it may not be, has a character its field does not allow, or is too long.
     BadText {
         /// The field.
         field: Field,
-        /// Offset in bytes of the first bad character; 0 for an empty text.
+        /// Offset in bytes of the first bad character; 0 for an empty text, the limit for one that is too long.
         at: usize,
     },
     /// A reported patch breaks a rule of device twins.
@@ -100,6 +100,10 @@ pub enum Field {
     ModuleId,
     /// The service API version.
     ApiVersion,
+    /// The name of the product (`DeviceClientType`).
+    Product,
+    /// The id of the IoT Plug and Play model.
+    ModelId,
     /// The name of an application property.
     PropertyName,
     /// The password (SAS token).

@@ -7,6 +7,7 @@
 //! Nothing here panics or reads past what it was given: readers say what is missing and where, the [`Writer`]
 //! counts what did not fit.
 
+mod base64;
 pub mod frame;
 mod json;
 mod percent;
@@ -14,6 +15,7 @@ mod read;
 mod text;
 mod writer;
 
+pub(crate) use base64::{put_base64, put_from_base64};
 pub use json::VersionReader;
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
