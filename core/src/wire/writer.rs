@@ -46,11 +46,8 @@ impl<'b> Writer<'b> {
 
     /// Appends `bytes`.
     pub fn put(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(to) = self.room.get_mut(self.len..end) {
-            to.copy_from_slice(bytes);
-        }
-        self.len = end;
+        self.patch(self.len, bytes);
+        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Appends one byte.
@@ -68,14 +65,13 @@ impl<'b> Writer<'b> {
 
     /// Overwrites two bytes that were put before at `at`.
     pub fn patch_u16(&mut self, at: usize, value: u16) {
-        if let Some(to) = self.room.get_mut(at..at.saturating_add(2)) {
-            to.copy_from_slice(&value.to_be_bytes());
-        }
+        self.patch(at, &value.to_be_bytes());
     }
 
     /// Overwrites bytes that were put before at `at`.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(to) = self.room.get_mut(at..at.saturating_add(bytes.len())) {
+        // In two steps: only then is it seen that both have one length, and no panic is left in `copy_from_slice`.
+        if let Some(to) = self.room.get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len())) {
             to.copy_from_slice(bytes);
         }
     }
