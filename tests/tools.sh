@@ -44,16 +44,15 @@ need() {
 bare_metal_cargo() {
     local target=$1 crates=$2 command=$3
     shift 3
-    local cargo=(cargo) source=lib/rustlib/src/rust/library/core/Cargo.toml
-    local arguments=("$command" --target "$target" --target-dir "$CARGO_TARGET_DIR/bare-metal" "$@")
+    local cargo=(cargo) build_std=() source=lib/rustlib/src/rust/library/core/Cargo.toml
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
     if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
-        arguments+=("-Zbuild-std=$crates")
         if [ ! -f "$(rustc --print sysroot)/$source" ]; then
             [ -f "/usr/$source" ] && [ -x /usr/bin/cargo ] || install_packages rustc-web cargo-web rust-web-src
             cargo=(env -u RUSTC -u RUSTUP_TOOLCHAIN PATH=/usr/bin:/bin /usr/bin/cargo)
         fi
+        build_std=("-Zbuild-std=$crates")
         export RUSTC_BOOTSTRAP=1
     fi
-    "${cargo[@]}" "${arguments[@]}"
+    "${cargo[@]}" "$command" --target "$target" --target-dir "$CARGO_TARGET_DIR/bare-metal" "${build_std[@]}" "$@"
 }
