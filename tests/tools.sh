@@ -22,6 +22,7 @@ skip() {
 install_packages() {
     command -v apt-get >/dev/null || skip "no apt-get here: install what Debian calls $*"
     [ "$(id -u)" = 0 ] || skip "not root: run 'apt-get install $*' first"
+    mkdir -p "$CARGO_TARGET_DIR"
     echo "installing: $*"
     local apt=(apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
     export DEBIAN_FRONTEND=noninteractive
@@ -48,7 +49,10 @@ bare_metal_cargo() {
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
     if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
         if [ ! -f "$(rustc --print sysroot)/$source" ]; then
-            [ -f "/usr/$source" ] && [ -x /usr/bin/cargo ] || install_packages rustc-web cargo-web rust-web-src
+            if [ ! -f "/usr/$source" ] || [ ! -x /usr/bin/cargo ]; then
+                echo "this Rust does not build for $target: 'rustup target add $target' is one way, Debian's Rust another"
+                install_packages rustc-web cargo-web rust-web-src
+            fi
             cargo=(env -u RUSTC -u RUSTUP_TOOLCHAIN PATH=/usr/bin:/bin /usr/bin/cargo)
         fi
         build_std=("-Zbuild-std=$crates")
