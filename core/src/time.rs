@@ -7,7 +7,7 @@
 ///
 /// Sixty-four bits do not wrap. Instants above `u64::MAX / 2` are refused by the machine
 /// ([`UsageError::BadInstant`](crate::error::UsageError::BadInstant)), so that adding a duration to one never
-/// reaches [`Instant::NEVER`].
+/// reaches the value that stands for "no deadline".
 ///
 /// ```
 /// use iothub_proto::time::{Duration, Instant};
@@ -24,6 +24,8 @@ impl Instant {
     pub const ZERO: Self = Self(0);
     /// Later than every instant a caller may pass: a deadline that is not set.
     pub(crate) const NEVER: Self = Self(u64::MAX);
+    /// The latest deadline that is set.
+    const LAST: Self = Self(u64::MAX - 1);
     /// The latest instant a caller may pass.
     pub const MAX: Self = Self(u64::MAX / 2);
 
@@ -54,9 +56,9 @@ impl Instant {
 impl core::ops::Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates just below [`Instant::NEVER`]: a deadline once set stays set.
+    /// Saturates just below the value that stands for "no deadline": a deadline once set stays set.
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span.0).min(u64::MAX - 1))
+        Self(self.0.saturating_add(span.0)).min(Self::LAST)
     }
 }
 

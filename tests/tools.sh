@@ -1,0 +1,62 @@
+# Sourced by tests/run and by the scripts of its sections: how to get at what a machine may lack.
+#
+# What is needed is installed by package name if we are root. Otherwise the section is skipped, loudly: `skip` ends it
+# with status 77, and tests/run counts that as a failure when CI is set, where nothing may go unchecked.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+case $CARGO_TARGET_DIR in /*) ;; *) CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR ;; esac
+if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH=$HOME/.cargo/bin:$PATH; fi
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() {
+    printf 'SKIPPED: %s\n' "$*" >&2
+    exit 77
+}
+
+# install_packages PACKAGE…: by apt, or skip. Nothing is ever removed to make room for them.
+install_packages() {
+    command -v apt-get >/dev/null || skip "no apt-get here: install what Debian calls $*"
+    [ "$(id -u)" = 0 ] || skip "not root: run 'apt-get install $*' first"
+    mkdir -p "$CARGO_TARGET_DIR"
+    echo "installing: $*"
+    local apt=(apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
+    export DEBIAN_FRONTEND=noninteractive
+    { "${apt[@]}" update || true; "${apt[@]}" install -y --no-install-recommends --no-remove "$@"; } \
+        </dev/null >"$CARGO_TARGET_DIR/apt.log" 2>&1 || {
+        tail -n 15 "$CARGO_TARGET_DIR/apt.log" >&2
+        skip "apt-get could not install: $*"
+    }
+}
+
+# need COMMAND PACKAGE…: the packages that bring the command, unless it is there.
+need() {
+    command -v "$1" >/dev/null || install_packages "${@:2}"
+    command -v "$1" >/dev/null || skip "no command $1, though these are installed: ${*:2}"
+}
+
+# bare_metal_cargo TARGET CRATES COMMAND ARGUMENT…: runs `cargo COMMAND --target TARGET ARGUMENT…` with whichever
+# toolchain can: the present one if it has the target, or else its standard library's source; or Debian's, which has that
+# source and is installed if missing. CRATES are the parts of the standard library to build then: core, or core,alloc.
+bare_metal_cargo() {
+    local target=$1 crates=$2 command=$3
+    shift 3
+    local cargo=(cargo) build_std=() source=lib/rustlib/src/rust/library/core/Cargo.toml
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
+    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
+        if [ ! -f "$(rustc --print sysroot)/$source" ]; then
+            if [ ! -f "/usr/$source" ] || [ ! -x /usr/bin/cargo ]; then
+                echo "this Rust does not build for $target: 'rustup target add $target' is one way, Debian's Rust another"
+                install_packages rustc-web cargo-web rust-web-src
+            fi
+            cargo=(env -u RUSTC -u RUSTUP_TOOLCHAIN PATH=/usr/bin:/bin /usr/bin/cargo)
+        fi
+        build_std=("-Zbuild-std=$crates")
+        export RUSTC_BOOTSTRAP=1
+    fi
+    "${cargo[@]}" "$command" --target "$target" --target-dir "$CARGO_TARGET_DIR/bare-metal" "${build_std[@]}" "$@"
+}
