@@ -178,7 +178,9 @@ impl Link {
             End::Client => &mut self.to_client,
             End::Hub => &mut self.to_hub,
         };
-        if let Some((_, chunk)) = pipe.chunks.pop_front_if(|(arrival, _)| *arrival <= now) {
+        if pipe.chunks.front().is_some_and(|(arrival, _)| *arrival <= now)
+            && let Some((_, chunk)) = pipe.chunks.pop_front()
+        {
             pipe.under_way -= chunk.len();
             return Some(Received::Bytes(chunk));
         }

@@ -44,7 +44,7 @@ pub(super) struct Call {
 impl Hub {
     /// Calls a method. The result is had by [`Hub::call_result`].
     pub fn invoke(&mut self, client_id: &str, method: &str, payload: &[u8], timeout: Duration) -> CallId {
-        let id = CallId(u32::try_from(self.calls.len()).unwrap_or(u32::MAX) + 1);
+        let id = CallId(self.calls_made() + 1);
         let rid = format!("{}{:x}", self.config.request_id_prefix, id.0);
         let topic = format!("$iothub/methods/POST/{method}/?$rid={rid}");
         let qos = self.config.notification_qos;
@@ -59,6 +59,12 @@ impl Hub {
     pub fn call_result(&self, id: CallId) -> CallResult {
         let call = (id.0 as usize).checked_sub(1).and_then(|index| self.calls.get(index));
         call.map_or(CallResult::NotOnline, |call| call.result.clone())
+    }
+
+    /// How many calls were made so far; the last one has this number.
+    #[must_use]
+    pub fn calls_made(&self) -> u32 {
+        u32::try_from(self.calls.len()).unwrap_or(u32::MAX)
     }
 
     /// How many answers came too late, twice, or to no call at all.
