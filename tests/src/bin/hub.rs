@@ -1,0 +1,216 @@
+//! The hub simulator as a program, for clients in any language.
+//!
+//! ```text
+//! hub --plain 1883 --tls 8883 --ca-out ca.pem --device dev1=AAECAw== --device dev1/mod1=AAECAw==
+//! ```
+//!
+//! It prints what happens as lines of JSON, first `{"event":"listening",…}` with the ports. On its input it takes
+//! the service's side, one command a line, and it serves until that ends:
+//!
+//! ```text
+//! send dev1 hello                a cloud-to-device message
+//! desired dev1 {"a":1}           a patch of the desired properties
+//! invoke dev1 reboot {"in":5}    a method call; the payload may be left out
+//! end dev1                       cut the connection
+//! ```
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, Write},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use iothub_proto::time::Duration as Span;
+use iothub_tests::{
+    hub::{CallId, CallResult, CloseReason, CloudMessage, Credentials, Hub, HubConfig},
+    server::Server,
+};
+use serde_json::{Value, json};
+
+const USAGE: &str = "\
+usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--device ID=KEY]... [--x509 ID]...
+  --host    name of the hub in user names and tokens (default localhost)
+  --plain   listen on 127.0.0.1 without TLS; 0 chooses a port
+  --tls     the same with TLS
+  --ca-out  write the certificate that clients are to trust
+  --device  register a device, or a module as DEVICE/MODULE, with its key in base64
+  --x509    register a device with a client certificate of that authority";
+
+/// What the command line asks for.
+struct Options {
+    host: String,
+    plain: Option<u16>,
+    tls: Option<u16>,
+    ca_out: Option<String>,
+    identities: Vec<(String, Credentials)>,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options =
+            Self { host: "localhost".to_owned(), plain: None, tls: None, ca_out: None, identities: Vec::new() };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let port = || value.parse().map_err(|_| format!("{value} is no port"));
+            match name.as_str() {
+                "--host" => options.host = value,
+                "--plain" => options.plain = Some(port()?),
+                "--tls" => options.tls = Some(port()?),
+                "--ca-out" => options.ca_out = Some(value),
+                "--x509" => options.identities.push((value, Credentials::Certificate)),
+                "--device" => {
+                    let (id, key) = value.split_once('=').ok_or("--device needs ID=KEY")?;
+                    let key = Credentials::key(key).map_err(|error| format!("key of {id}: {error}"))?;
+                    options.identities.push((id.to_owned(), key));
+                }
+                _ => return Err(format!("unknown option {name}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("hub: {error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hub: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: Options) -> io::Result<()> {
+    let mut hub = Hub::new(HubConfig::new(&options.host));
+    for (id, credentials) in options.identities {
+        hub.register(&id, credentials);
+    }
+    let mut server = Server::new(hub)?;
+    let plain = options.plain.map(|port| server.listen_plain(port)).transpose()?;
+    let tls = options.tls.map(|port| server.listen_tls(port)).transpose()?;
+    if let Some(file) = options.ca_out {
+        std::fs::write(file, server.ca_pem())?;
+    }
+    print(&json!({ "event": "listening", "plain": plain, "tls": tls }));
+
+    let server = Arc::new(server);
+    let stop = Arc::new(AtomicBool::new(false));
+    let reporter = {
+        let (server, stop) = (Arc::clone(&server), Arc::clone(&stop));
+        std::thread::spawn(move || report(&server, &stop))
+    };
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        if let Err(error) = server.with(|hub| command(hub, &line)) {
+            print(&json!({ "event": "error", "message": error.to_string() }));
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    // Every use of the hub wakes the reporter.
+    server.with(|_| ());
+    let _ = reporter.join();
+    Ok(())
+}
+
+/// Runs one command of the service's side.
+fn command(hub: &mut Hub, line: &str) -> io::Result<()> {
+    let mut words = line.trim().splitn(3, ' ');
+    let (verb, client, rest) = (words.next(), words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let done = match verb {
+        Some("send") => {
+            hub.send_message(client, CloudMessage::new(rest.as_bytes())).map(drop).map_err(|e| format!("{e:?}"))
+        }
+        Some("desired") => {
+            let patch: Value = serde_json::from_str(rest)?;
+            hub.patch_desired(client, &patch).map(drop).map_err(str::to_owned)
+        }
+        Some("invoke") => {
+            let (method, payload) = rest.split_once(' ').unwrap_or((rest, ""));
+            hub.invoke(client, method, payload.as_bytes(), Span::from_secs(30));
+            Ok(())
+        }
+        Some("end") => {
+            hub.end_client(client, CloseReason::Fault);
+            Ok(())
+        }
+        Some("") | None => Ok(()),
+        Some(other) => Err(format!("unknown command {other}")),
+    };
+    done.map_err(io::Error::other)
+}
+
+/// Prints what happens, as it happens.
+fn report(server: &Server, stop: &AtomicBool) {
+    let mut seen = Seen::default();
+    while !stop.load(Ordering::SeqCst) {
+        let events = server.wait(Duration::from_secs(3_600), |hub| {
+            let events = seen.news(hub);
+            (!events.is_empty() || stop.load(Ordering::SeqCst)).then_some(events)
+        });
+        for event in events.into_iter().flatten() {
+            print(&event);
+        }
+    }
+}
+
+/// What has been printed already.
+#[derive(Default)]
+struct Seen {
+    violations: usize,
+    /// Calls are counted from 1; this many are over and printed, or in `open`.
+    calls: u32,
+    open: VecDeque<CallId>,
+}
+
+impl Seen {
+    fn news(&mut self, hub: &mut Hub) -> Vec<Value> {
+        let mut events = Vec::new();
+        for telemetry in hub.take_telemetry() {
+            events.push(json!({
+                "event": "telemetry",
+                "from": telemetry.client_id,
+                "qos": telemetry.qos,
+                "dup": telemetry.dup,
+                "properties": telemetry.properties,
+                "text": str::from_utf8(&telemetry.payload).ok(),
+                "base64": STANDARD.encode(&telemetry.payload),
+            }));
+        }
+        for violation in &hub.violations()[self.violations..] {
+            events.push(json!({ "event": "violation", "from": violation.client_id, "what": violation.what }));
+        }
+        self.violations = hub.violations().len();
+        self.open.extend((self.calls..hub.calls_made()).map(|made| CallId(made + 1)));
+        self.calls = hub.calls_made();
+        self.open.retain(|&call| {
+            let (status, payload) = match hub.call_result(call) {
+                CallResult::Pending => return true,
+                CallResult::Answered { status, payload } => (status, String::from_utf8_lossy(&payload).into_owned()),
+                CallResult::NotOnline => (404_103, String::new()),
+                CallResult::TimedOut => (504_101, String::new()),
+            };
+            events.push(json!({ "event": "answer", "call": call.0, "status": status, "payload": payload }));
+            false
+        });
+        events
+    }
+}
+
+fn print(event: &Value) {
+    let mut out = io::stdout().lock();
+    // Nobody reading is no reason to stop serving.
+    let _ = writeln!(out, "{event}").and_then(|()| out.flush());
+}

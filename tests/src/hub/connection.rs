@@ -1,0 +1,166 @@
+//! One transport connection: buffers, timers and the way it ends.
+
+use std::collections::BTreeSet;
+
+use iothub_proto::time::{Duration, Instant};
+
+use super::{codec::Will, config::Cut};
+
+/// Names a connection; counted from 1 in order of opening.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(pub u32);
+
+/// Why the hub ends a connection. The client is told nothing of it, except for `Refused`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// The client broke MQTT 3.1.1 or the dialect; also listed in [`Hub::violations`](super::Hub::violations).
+    Violation(&'static str),
+    /// The sign-in was refused with this CONNACK code.
+    Refused(u8),
+    /// The client sent DISCONNECT.
+    Disconnected,
+    /// The transport ended without DISCONNECT.
+    TransportClosed,
+    /// No CONNECT in time.
+    NoConnect,
+    /// Silence for 1.5 times the keep-alive interval.
+    KeepAlive,
+    /// The SAS token is out of date, and so is the grace.
+    TokenExpired,
+    /// A newer connection of the same identity took over (400027).
+    TakenOver,
+    /// The identity was disabled or deleted.
+    IdentityGone,
+    /// A fault that a test asked for.
+    Fault,
+}
+
+/// What a client did wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// On which connection.
+    pub conn: ConnId,
+    /// By whom; empty before sign-in.
+    pub client_id: String,
+    /// What it was.
+    pub what: &'static str,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    AwaitingConnect,
+    Open,
+    Ended(CloseReason),
+}
+
+/// An answer that is held back.
+#[derive(Debug)]
+struct Delayed {
+    at: Instant,
+    packet: Vec<u8>,
+    /// The client's packet id that is free again once this is sent.
+    frees: Option<u16>,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) state: State,
+    /// Empty before sign-in.
+    pub(super) client_id: String,
+    pub(super) peer_name: Option<String>,
+    pub(super) inbox: Vec<u8>,
+    outbox: Vec<u8>,
+    delayed: Vec<Delayed>,
+    pub(super) cut: Cut,
+    pub(super) received: u64,
+    sent: u64,
+    /// When the hub gives up waiting for the client's next packet, and the span it waits.
+    pub(super) silence: (Instant, Duration),
+    pub(super) expires: Option<Instant>,
+    pub(super) will: Option<Will>,
+    /// Packet ids of QoS 1 messages that the hub has yet to acknowledge.
+    pub(super) unacknowledged: BTreeSet<u16>,
+}
+
+impl Connection {
+    pub(super) fn new(now: Instant, wait: Duration, peer_name: Option<String>, cut: Cut) -> Self {
+        Self {
+            state: State::AwaitingConnect,
+            client_id: String::new(),
+            peer_name,
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            delayed: Vec::new(),
+            cut,
+            received: 0,
+            sent: 0,
+            silence: (now + wait, wait),
+            expires: None,
+            will: None,
+            unacknowledged: BTreeSet::new(),
+        }
+    }
+
+    /// Queues a packet, held back until `at`.
+    pub(super) fn send(&mut self, now: Instant, at: Instant, packet: Vec<u8>, frees: Option<u16>) {
+        if matches!(self.state, State::Ended(_)) {
+            return;
+        }
+        let delayed = Delayed { at, packet, frees };
+        if at <= now { self.release(delayed) } else { self.delayed.push(delayed) }
+    }
+
+    fn release(&mut self, delayed: Delayed) {
+        self.outbox.extend(delayed.packet);
+        if let Some(id) = delayed.frees {
+            self.unacknowledged.remove(&id);
+        }
+    }
+
+    /// Releases what is due, the earliest first.
+    pub(super) fn release_due(&mut self, now: Instant) {
+        self.delayed.sort_by_key(|delayed| delayed.at);
+        let due = self.delayed.partition_point(|delayed| delayed.at <= now);
+        for delayed in self.delayed.drain(..due).collect::<Vec<_>>() {
+            self.release(delayed);
+        }
+    }
+
+    /// The next time at which something is due.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        if matches!(self.state, State::Ended(_)) {
+            return None;
+        }
+        let delayed = self.delayed.iter().map(|delayed| delayed.at);
+        delayed.chain(self.expires).chain([self.silence.0]).min()
+    }
+
+    /// Ends the connection; what waits to be sent still goes out, what is held back does not.
+    pub(super) fn end(&mut self, reason: CloseReason) {
+        self.state = State::Ended(reason);
+        self.delayed.clear();
+        self.inbox.clear();
+        if !matches!(reason, CloseReason::Refused(_) | CloseReason::Disconnected | CloseReason::Violation(_)) {
+            self.outbox.clear();
+        }
+    }
+
+    /// Takes at most `max` bytes to send, not beyond the cut.
+    pub(super) fn take(&mut self, max: usize) -> Vec<u8> {
+        let allowed = self.cut.outbound.map_or(u64::MAX, |at| at.saturating_sub(self.sent));
+        let len = self.outbox.len().min(max).min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        self.sent += len as u64;
+        self.outbox.drain(..len).collect()
+    }
+
+    /// Whether the outbound cut is reached.
+    pub(super) fn cut_reached(&self) -> bool {
+        self.cut.outbound.is_some_and(|at| self.sent >= at)
+    }
+
+    /// Whether bytes wait to be sent.
+    pub(super) fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+}

@@ -1,0 +1,145 @@
+//! CONNECT: user name, identity, proof, session.
+
+use iothub_proto::time::{Duration, Instant};
+
+use super::{
+    CloseReason, ConnId, Hub,
+    codec::{self, Connect},
+    connection::State,
+    registry::Credentials,
+    sas::Token,
+    session::Session,
+    telemetry::telemetry_bag,
+    topic::resource,
+};
+
+/// CONNACK return codes.
+const BAD_PROTOCOL: u8 = 1;
+const BAD_CLIENT_ID: u8 = 2;
+const BAD_USER_NAME: u8 = 4;
+const NOT_AUTHORISED: u8 = 5;
+
+/// A silent connection ends after this many milliseconds at the latest: the load balancer's idle limit.
+const LONGEST_SILENCE: u64 = 1_767_000;
+
+/// Host name and client id in a user name, or `None` if it does not follow the grammar.
+///
+/// `{host}/{device}[/{module}]/[?]{parameters}`. Order and values of the parameters do not matter, but
+/// `api-version` must be there.
+fn parse_user_name(user_name: &str) -> Option<(&str, String)> {
+    let segments: Vec<&str> = user_name.split('/').collect();
+    let (&parameters, path) = segments.split_last()?;
+    let parameters = parameters.strip_prefix('?').unwrap_or(parameters);
+    let versioned = parameters.split('&').any(|parameter| parameter.starts_with("api-version="));
+    match path {
+        [host, ids @ ..] if versioned && (1..=2).contains(&ids.len()) && ids.iter().all(|id| !id.is_empty()) => {
+            Some((host, ids.join("/")))
+        }
+        _ => None,
+    }
+}
+
+impl Hub {
+    /// Handles the first packet of a connection.
+    pub(super) fn on_connect(&mut self, conn: ConnId, connect: Connect) -> Result<(), CloseReason> {
+        if let Some(code) = self.faults.refuse_connects.pop_front() {
+            return Err(self.refuse(conn, code));
+        }
+        let expires = match self.check_sign_in(conn, &connect) {
+            Ok(expires) => expires,
+            Err(code) => return Err(self.refuse(conn, code)),
+        };
+        let client_id = connect.client_id;
+        if let Some(will) = &connect.will {
+            telemetry_bag(&client_id, &will.topic)
+                .ok_or("will topic that is not the telemetry topic")
+                .and_then(|bag| super::topic::parse_bag(bag).map(drop))
+                .map_err(CloseReason::Violation)?;
+            if will.qos > 1 {
+                return Err(CloseReason::Violation("will QoS 2"));
+            }
+        }
+        self.end_client(&client_id, CloseReason::TakenOver);
+
+        let now = self.now;
+        let session_present = !connect.clean_session && self.session_mut(&client_id).is_some();
+        if !session_present {
+            self.drop_session(&client_id);
+            if let Some(entry) = self.entries.get_mut(&client_id) {
+                entry.session = Some(Session::new(connect.clean_session));
+            }
+        }
+        let Some(connection) = self.conns.get_mut(&conn) else { return Ok(()) };
+        let silence = match u64::from(connect.keep_alive) * 1_500 {
+            0 => LONGEST_SILENCE,
+            millis => millis.min(LONGEST_SILENCE),
+        };
+        let silence = Duration::from_millis(silence);
+        connection.state = State::Open;
+        connection.client_id.clone_from(&client_id);
+        connection.silence = (now + silence, silence);
+        connection.expires = expires;
+        connection.will = connect.will;
+        self.online.insert(client_id.clone(), conn);
+        self.reply(conn, codec::connack(session_present, 0));
+        if session_present {
+            self.resume(&client_id);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, conn: ConnId, code: u8) -> CloseReason {
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.send(self.now, self.now, codec::connack(false, code), None);
+        }
+        CloseReason::Refused(code)
+    }
+
+    /// Verifies identity and proof. Gives the time at which the connection is to end, or the CONNACK code.
+    fn check_sign_in(&self, conn: ConnId, connect: &Connect) -> Result<Option<Instant>, u8> {
+        if connect.level != 4 {
+            return Err(BAD_PROTOCOL);
+        }
+        let user_name = connect.user_name.as_deref().ok_or(BAD_USER_NAME)?;
+        let (host, client_id) = parse_user_name(user_name).ok_or(BAD_USER_NAME)?;
+        if client_id != connect.client_id {
+            return Err(BAD_CLIENT_ID);
+        }
+        if !host.eq_ignore_ascii_case(&self.config.host_name) {
+            return Err(NOT_AUTHORISED);
+        }
+        let entry = self.entries.get(&client_id).filter(|entry| entry.enabled).ok_or(NOT_AUTHORISED)?;
+        let password = connect.password.as_deref().unwrap_or_default();
+        if password.is_empty() {
+            let device = client_id.split('/').next();
+            let peer = self.conns.get(&conn).and_then(|connection| connection.peer_name.as_deref());
+            let proven = entry.credentials == Credentials::Certificate && peer == device;
+            return if proven { Ok(None) } else { Err(NOT_AUTHORISED) };
+        }
+        let password = str::from_utf8(password).map_err(|_| BAD_USER_NAME)?;
+        let token = Token::parse(password).ok_or(BAD_USER_NAME)?;
+        let resource = format!("{}/{}", self.config.host_name, resource(&client_id));
+        let proven = match (&token.policy, &entry.credentials) {
+            (Some(name), _) => {
+                let key = self.policies.get(name).ok_or(NOT_AUTHORISED)?;
+                token.covers(&resource) && token.signed_with(key)
+            }
+            (None, Credentials::Keys { primary, secondary }) => {
+                token.is_for(&resource) && (token.signed_with(primary) || token.signed_with(secondary))
+            }
+            (None, Credentials::Certificate) => false,
+        };
+        if proven && !token.expired(self.unix_now()) {
+            Ok(Some(self.end_of(token.expires)))
+        } else {
+            Err(NOT_AUTHORISED)
+        }
+    }
+
+    /// When a connection ends whose token expires at `expires` Unix seconds.
+    fn end_of(&self, expires: f64) -> Instant {
+        // The cast saturates: a token without practical end is as good as the latest instant.
+        let left = (expires as u64).saturating_sub(self.config.unix_base).saturating_mul(1_000);
+        Instant::from_millis(left.min(Instant::MAX.as_millis())) + self.config.expiry_grace
+    }
+}

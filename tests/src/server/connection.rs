@@ -1,0 +1,168 @@
+//! One connection: socket, TLS and its part of the hub.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    time::Duration,
+};
+
+use rustls::{ServerConfig, ServerConnection};
+
+use super::{Shared, lock, tls::common_name};
+use crate::hub::ConnId;
+
+/// Bytes to read from a socket, or to take from the hub, at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// What wakes a connection's thread.
+pub(super) enum Input {
+    /// Bytes from the socket.
+    Bytes(Vec<u8>),
+    /// The socket has ended.
+    Closed,
+    /// The hub has something for this connection.
+    Wake,
+}
+
+/// Serves one connection to its end.
+pub(super) fn serve(shared: &Shared, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (sender, inputs) = sync_channel(16);
+    let reader = stream.try_clone()?;
+    let bytes = sender.clone();
+    let reader = std::thread::spawn(move || read(reader, &bytes));
+
+    let result = Transport::open(stream.try_clone()?, tls, &inputs).and_then(|mut transport| {
+        let conn = shared.with(|hub, now| hub.accept(now, transport.peer_name().as_deref()));
+        lock(&shared.peers).insert(conn, sender);
+        let result = run(shared, conn, &mut transport, &inputs);
+        lock(&shared.peers).remove(&conn);
+        shared.with(|hub, now| hub.handle_eof(conn, now));
+        transport.close();
+        result
+    });
+    // This ends the reader, whether it waits for the socket or for room in the channel.
+    let _ = stream.shutdown(Shutdown::Both);
+    drop(inputs);
+    let _ = reader.join();
+    result
+}
+
+/// Reads a socket to its end. A full channel holds the client back.
+fn read(mut stream: TcpStream, inputs: &SyncSender<Input>) {
+    let mut buffer = vec![0; CHUNK];
+    while let Ok(len @ 1..) = stream.read(&mut buffer) {
+        if inputs.send(Input::Bytes(buffer[..len].to_vec())).is_err() {
+            return;
+        }
+    }
+    let _ = inputs.send(Input::Closed);
+}
+
+fn run(shared: &Shared, conn: ConnId, transport: &mut Transport, inputs: &Receiver<Input>) -> io::Result<()> {
+    let mut received = transport.decrypt(&[])?;
+    loop {
+        let (output, close, due) = shared.with(|hub, now| {
+            if !received.is_empty() {
+                hub.handle_input(conn, now, &received);
+            }
+            let output = hub.poll_transmit(conn, CHUNK);
+            (output, hub.wants_close(conn), hub.poll_timeout().map(|at| at.since(now).as_millis()))
+        });
+        received.clear();
+        if !output.is_empty() {
+            transport.write(&output)?;
+            continue;
+        }
+        if close.is_some() {
+            return Ok(());
+        }
+        // At least a millisecond, so that a deadline of this very millisecond does not spin.
+        match inputs.recv_timeout(Duration::from_millis(due.unwrap_or(60_000).clamp(1, 60_000))) {
+            Ok(Input::Bytes(bytes)) => received = transport.decrypt(&bytes)?,
+            Ok(Input::Wake) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Input::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// The socket, and TLS on it if there is any.
+struct Transport {
+    stream: TcpStream,
+    tls: Option<ServerConnection>,
+}
+
+impl Transport {
+    /// Makes the TLS handshake.
+    fn open(stream: TcpStream, tls: Option<Arc<ServerConfig>>, inputs: &Receiver<Input>) -> io::Result<Self> {
+        let Some(config) = tls else { return Ok(Self { stream, tls: None }) };
+        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        let mut transport = Self { stream, tls: Some(connection) };
+        while transport.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            let Ok(Input::Bytes(bytes)) = inputs.recv() else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+            transport.receive(&bytes)?;
+        }
+        Ok(transport)
+    }
+
+    /// The common name of the client's certificate.
+    fn peer_name(&self) -> Option<String> {
+        common_name(self.tls.as_ref()?.peer_certificates()?.first()?)
+    }
+
+    /// Feeds TLS with bytes from the socket, and sends what it has to say.
+    fn receive(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while !bytes.is_empty() {
+            tls.read_tls(&mut bytes)?;
+            let state = tls.process_new_packets();
+            while tls.wants_write() {
+                tls.write_tls(&mut self.stream)?;
+            }
+            state.map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// The client's bytes in what the socket gave.
+    fn decrypt(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        if self.tls.is_none() {
+            return Ok(bytes.to_vec());
+        }
+        let mut plain = Vec::new();
+        // TLS buffers little: take out what is there before more goes in.
+        for piece in bytes.chunks(4_096).chain(bytes.is_empty().then_some(bytes)) {
+            self.receive(piece)?;
+            let Some(tls) = &mut self.tls else { break };
+            match tls.reader().read_to_end(&mut plain) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(plain)
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return self.stream.write_all(bytes) };
+        while !bytes.is_empty() {
+            let len = tls.writer().write(bytes)?;
+            bytes = &bytes[len..];
+            while tls.wants_write() {
+                tls.write_tls(&mut self.stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says good-bye in TLS. The client may be gone already.
+    fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut self.stream);
+        }
+    }
+}
