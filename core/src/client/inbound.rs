@@ -208,15 +208,9 @@ impl Machine {
     }
 
     /// A PUBLISH that the receive buffer cannot hold begins.
-    fn oversize<'i>(
-        &mut self,
-        parts: &mut Parts<'_>,
-        publish: &Publish<'i>,
-        payload_len: u32,
-    ) -> Option<Event<'i>> {
+    fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
-        let mut skipped =
-            Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
+        let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
         match topic::parse(topic, device(parts.identity)) {
             Inbound::TwinResponse { status, request_id, .. } => {
                 self.acknowledge(&mut parts.storage, publish);

@@ -98,6 +98,7 @@ impl Machine {
 
     pub(crate) fn subscribe(&mut self, parts: &mut Parts<'_>, now: Instant, features: Features) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
+            this.session.check(Command::Queue)?;
             check_features(parts.identity, features)?;
             this.wanted = this.wanted.union(features);
             // Asking again is how a refused filter is tried again.

@@ -22,12 +22,6 @@ pub(crate) struct Parts<'p> {
     pub(crate) settings: &'p Settings,
 }
 
-impl Parts<'_> {
-    pub(super) const fn device(&self) -> Device<'_> {
-        device(self.identity)
-    }
-}
-
 pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
     Device { device_id: identity.device_id, module_id: identity.module_id }
 }
@@ -105,8 +99,8 @@ impl Machine {
         self.session.state()
     }
 
-    pub(crate) fn deadline(&self, parts: &Parts<'_>) -> Option<(Instant, TimeoutReason)> {
-        self.session.deadline(parts.storage.slots, parts.settings)
+    pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
+        self.session.deadline(slots, settings)
     }
 
     /// Runs `call` at `now`, and what follows from any call after it.
@@ -136,6 +130,14 @@ impl Machine {
         pending
     }
 
+    pub(crate) fn tx_free(&self, slots: &[Slot], tx_len: usize) -> usize {
+        self.session.largest(slots, tx_len)
+    }
+
+    pub(crate) const fn strays(&self) -> u32 {
+        self.session.strays()
+    }
+
     /// The request id of a method call on this connection.
     pub(super) const fn request_id<'i>(&self, text: &'i str) -> RequestId<'i> {
         RequestId::new(text, self.session.generation())
@@ -163,7 +165,9 @@ pub(super) fn write_reserve(
 /// Bytes the handshake needs: the largest of CONNECT, SUBSCRIBE with every filter, and the GET of
 /// synchronisation. One of them is there at a time.
 fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
-    let size = |first, body: &mut dyn FnMut(&mut Writer<'_>)| frame::write(&mut [], 0, first, body).unwrap_or_else(|needed| needed);
+    // Nothing fits into no room, so this is always the size.
+    let size =
+        |first, body: &mut dyn FnMut(&mut Writer<'_>)| frame::write(&mut [], 0, first, body).err().unwrap_or_default();
     let connect = match settings.connect_reserve {
         0 => {
             let bare = size(connect::FIRST, &mut |w| {

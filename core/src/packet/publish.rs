@@ -68,6 +68,12 @@ impl Publish<'_> {
     }
 }
 
+/// QoS, DUP and RETAIN out of a first byte that [`Kind::of`] has let pass.
+pub(crate) const fn flags(first: u8) -> (QoS, bool, bool) {
+    let qos = if first & QOS_MASK == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+    (qos, first & DUP != 0, first & RETAIN != 0)
+}
+
 /// The first byte of a PUBLISH.
 #[must_use]
 pub const fn first_byte(qos: QoS, dup: bool, retain: bool) -> u8 {
@@ -145,7 +151,7 @@ fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerEr
     let topic_at = length_at.saturating_add(2);
     let Ok(topic_len) = fields.u16() else { return Ok(Head::Needs(topic_at)) };
 
-    let qos = if header.first & QOS_MASK == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+    let (qos, dup, retain) = flags(header.first);
     let id_len = if qos == QoS::AtLeastOnce { 2 } else { 0 };
     let id_at = topic_at.saturating_add(usize::from(topic_len));
     let len = id_at.saturating_add(id_len);
@@ -161,7 +167,6 @@ fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerEr
     let topic = topic_name(fields.bytes(usize::from(topic_len))?)
         .map_err(|(kind, at)| header.error(kind, topic_at.saturating_add(at)))?;
     let id = if qos == QoS::AtLeastOnce { Some(PacketId::parse(&mut fields)?) } else { None };
-    let (dup, retain) = (header.first & DUP != 0, header.first & RETAIN != 0);
     Ok(Head::Complete { publish: Publish { qos, dup, retain, topic, id, payload: &[] }, len })
 }
 

@@ -15,10 +15,12 @@ pub(crate) mod state;
 mod timer;
 mod transmit;
 
-pub use ending::{DisconnectReason, LastSent};
 pub(crate) use ending::Ended;
-pub(crate) use queue::{Ident, Withdrawn};
-pub(crate) use receive::{Incoming, Step};
+pub use ending::{DisconnectReason, LastSent};
+pub(crate) use queue::Ident;
+pub use queue::Withdrawn;
+pub(crate) use receive::Incoming;
+pub use state::State;
 pub(crate) use transmit::{Lane, Lent};
 
 use crate::config::Settings;
@@ -30,7 +32,7 @@ use crate::storage::{Slot, Storage};
 use crate::time::Instant;
 use core::ops::Range;
 use receive::Skip;
-use state::{State, Trigger};
+use state::Trigger;
 use timer::Timers;
 use transmit::{Control, Lend, Ping};
 
@@ -169,8 +171,17 @@ impl Session {
         self.generation
     }
 
-    pub(crate) const fn stray(&self) -> u32 {
+    pub(crate) const fn strays(&self) -> u32 {
         self.stray
+    }
+
+    /// An answer came that matched nothing.
+    pub(crate) const fn count_stray(&mut self) {
+        self.stray = self.stray.saturating_add(1);
+    }
+
+    pub(crate) fn is_armed(&self, reason: TimeoutReason) -> bool {
+        self.timers.is_armed(reason)
     }
 
     /// Takes the caller's `now`: an earlier one counts as the latest.

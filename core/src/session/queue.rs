@@ -1,5 +1,6 @@
 //! What the application wants sent: encoded once into the arena, found again by packet id or ticket.
 
+use super::state::Command;
 use super::{SUBSCRIBE_ID, Session};
 use crate::error::{CapacityError, Error, UsageError};
 use crate::packet::PacketId;
@@ -35,6 +36,7 @@ impl Session {
         first: u8,
         write: &mut dyn FnMut(&mut Writer<'_>, Ident) -> Result<(), UsageError>,
     ) -> Result<Ident, Error> {
+        self.check(Command::Queue)?;
         let index = self.free.first().ok_or(CapacityError::SlotsFull)?;
         let ident = self.ident(storage.slots, index, kind);
         let place = self.encode(storage, first, &mut |w| write(w, ident))?;
@@ -146,8 +148,7 @@ impl Session {
 
     /// The names of the next use of slot `index`.
     fn ident(&self, slots: &[Slot], index: u16, kind: SlotKind) -> Ident {
-        let (generation, last) =
-            slots.get(usize::from(index)).map_or((0, 0), |slot| (slot.generation, slot.id));
+        let (generation, last) = slots.get(usize::from(index)).map_or((0, 0), |slot| (slot.generation, slot.id));
         let first = index.saturating_add(1);
         // Ids of one slot are `stride` apart: the slot follows from the id, and an id comes back late.
         let next = last.checked_add(self.stride).filter(|&next| last != 0 && next != SUBSCRIBE_ID).unwrap_or(first);
@@ -180,9 +181,10 @@ impl Session {
         if needed > capacity {
             return Err(CapacityError::TooLarge { needed, capacity }.into());
         }
-        let place = self.arena.reserve(storage.slots, storage.tx, self.lend.slot(), needed).ok_or_else(|| {
-            CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) }
-        })?;
+        let place = self
+            .arena
+            .reserve(storage.slots, storage.tx, self.lend.slot(), needed)
+            .ok_or_else(|| CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) })?;
         let room = storage.tx.get_mut(place.start as usize..place.end as usize).unwrap_or_default();
         let header = frame::header_len(needed);
         match frame::write(room, header, first, &mut |w| outcome = write(w)) {

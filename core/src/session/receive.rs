@@ -1,7 +1,7 @@
 //! One inbound packet: checked, sorted, and matched with what it answers.
 
 use super::state::State;
-use super::transmit::{Lent, Ping};
+use super::transmit::Ping;
 use super::{SUBSCRIBE_ID, Session};
 use crate::config::Settings;
 use crate::error::{Error, PeerError, TimeoutReason, Violation};
@@ -144,7 +144,7 @@ impl Session {
                     self.ping = Ping::Idle;
                     self.timers.disarm(TimeoutReason::Pingresp);
                 } else {
-                    self.stray = self.stray.saturating_add(1);
+                    self.count_stray();
                 }
                 Incoming::Nothing
             }
@@ -172,10 +172,10 @@ impl Session {
     ) -> Result<Incoming<'i>, PeerError> {
         let Some(index) = self.find_sent(storage.slots, id) else {
             if id.get() == SUBSCRIBE_ID && self.subscribing > 0 {
-                return Err(at(packet::puback::FIRST, Violation::WrongAck, 2));
+                return Err(at(0x40, Violation::WrongAck, 2));
             }
             // A late answer to what was given up: tolerated, since closing would make an outage of it.
-            self.stray = self.stray.saturating_add(1);
+            self.count_stray();
             return Ok(Incoming::Nothing);
         };
         let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return Ok(Incoming::Nothing) };
@@ -221,16 +221,11 @@ impl Session {
         if subscribe || self.find_sent(slots, id).is_some() {
             return Err(at(first, Violation::WrongAck, 2));
         }
-        self.stray = self.stray.saturating_add(1);
+        self.count_stray();
         Ok(())
     }
 
-    fn oversize<'i>(
-        &mut self,
-        settings: &Settings,
-        header: &Header,
-        input: &'i [u8],
-    ) -> Result<Step<'i>, Error> {
+    fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
         match publish::head(header, input)? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
@@ -270,14 +265,7 @@ impl Session {
         };
         let payload_len = after.saturating_sub(len as u32);
         self.skip = Skip::Payload { left: payload_len };
-        let publish = Publish {
-            qos,
-            dup,
-            retain,
-            topic: "",
-            id,
-            payload: &[],
-        };
+        let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
         Ok(Step::took(len, Incoming::Oversize { publish, payload_len }))
     }
 
@@ -295,10 +283,6 @@ impl Session {
     pub(crate) const fn subscribe_sent(&mut self, filters: u8) {
         self.subscribing = filters;
         self.wants_subscribe = false;
-    }
-
-    pub(crate) fn is_lending_twin_get(&self) -> bool {
-        self.lend.is(Lent::TwinGet)
     }
 }
 

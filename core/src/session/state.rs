@@ -35,15 +35,8 @@ pub enum State {
 
 impl State {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Offline,
-        Self::Connecting,
-        Self::Subscribing,
-        Self::Ready,
-        Self::Draining,
-        Self::Closing,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Offline, Self::Connecting, Self::Subscribing, Self::Ready, Self::Draining, Self::Closing, Self::Failed];
 
     /// Whether CONNACK came and the connection is not being closed: packets flow.
     pub(crate) const fn is_connected(self) -> bool {
