@@ -1,11 +1,11 @@
 //! MQTT 3.1.1 rules over packets, for one client. No topic has a meaning here.
 //!
-//! * [`state`]: every state, transition and permission, as data.
-//! * [`timer`]: deadlines.
-//! * [`queue`]: what the application wants sent, encoded once and kept until settled.
-//! * [`transmit`]: which packet leaves next, and what follows from its last byte being sent.
-//! * [`receive`]: one inbound packet, checked and sorted.
-//! * [`lifecycle`]: how a connection begins and what its end does to everything in flight.
+//! * `state`: every state, transition and permission, as data.
+//! * `timer`: deadlines.
+//! * `queue`: what the application wants sent, encoded once and kept until settled.
+//! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
+//! * `receive`: one inbound packet, checked and sorted.
+//! * `lifecycle`: how a connection begins and what its end does to everything in flight.
 
 mod ending;
 mod lifecycle;
