@@ -9,6 +9,7 @@ mod machine;
 mod message;
 mod method;
 mod outbound;
+mod request_id;
 mod telemetry;
 mod twin;
 mod unacked;

@@ -9,6 +9,7 @@
 //! the distance doubles up to a minute until nothing is missing.
 
 use super::machine::{Machine, Parts};
+use super::request_id::{Request, put_request_id};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{Event, RequestError, TwinToken};
 use crate::packet::{QoS, publish};
@@ -49,13 +50,6 @@ struct SkippedResponse {
     reader: VersionReader,
 }
 
-/// What a response answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Request {
-    Sync(u16),
-    Application(Ticket),
-}
-
 impl TwinSync {
     pub(crate) const fn new() -> Self {
         Self {
@@ -90,7 +84,7 @@ impl TwinSync {
     /// A response larger than the receive buffer begins.
     pub(super) fn skip(&mut self, status: u16, request_id: &str, payload_len: u32) {
         let reader = VersionReader::document();
-        self.skipped = Some(SkippedResponse { status, request: parse_request(request_id), payload_len, reader });
+        self.skipped = Some(SkippedResponse { status, request: Request::parse(request_id), payload_len, reader });
     }
 
     /// When the next GET may be sent; the one after it later still.
@@ -105,7 +99,7 @@ impl Machine {
     pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<TwinToken, Error> {
         self.at(parts, now, |this, parts| {
             let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_get_topic(w, &mut |w| put_request_id(w, ticket));
+                twin::put_get_topic(w, &mut |w| put_request_id(w, Request::Application(ticket)));
             };
             this.twin_request(parts, SlotKind::TwinGet, &mut topic, &[])
         })
@@ -121,7 +115,7 @@ impl Machine {
             #[cfg(feature = "json")]
             crate::twin::check_patch(patch).map_err(UsageError::BadPatch)?;
             let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_report_topic(w, &mut |w| put_request_id(w, ticket));
+                twin::put_report_topic(w, &mut |w| put_request_id(w, Request::Application(ticket)));
             };
             this.twin_request(parts, SlotKind::TwinReport, &mut topic, patch)
         })
@@ -243,7 +237,7 @@ impl Machine {
             reader.feed(payload);
             reader.version()
         };
-        match parse_request(request_id) {
+        match Request::parse(request_id) {
             Some(Request::Sync(number)) => {
                 self.sync_answered(number)?;
                 if !ok {
@@ -336,70 +330,12 @@ impl Machine {
     }
 }
 
-/// Whether `state` lets the GET of synchronisation leave is the session's business; this is its packet's body.
+/// The body of a GET of synchronisation.
 pub(super) fn put_sync_get(w: &mut Writer<'_>, number: u16) {
     let mut topic = |w: &mut Writer<'_>| {
         twin::put_get_topic(w, &mut |w| {
-            w.put_u8(SYNC);
-            put_hex(w, u32::from(number));
+            put_request_id(w, Request::Sync(number));
         });
     };
     publish::put_body(w, &mut topic, None, &[]);
-}
-
-/// What the request ids of synchronisation begin with; those of the application are plain hexadecimal.
-const SYNC: u8 = b's';
-
-fn put_request_id(w: &mut Writer<'_>, ticket: Ticket) {
-    put_hex(w, ticket.to_bits());
-}
-
-/// Eight hexadecimal digits.
-fn put_hex(w: &mut Writer<'_>, value: u32) {
-    for shift in (0..8u32).rev() {
-        let digit = (value >> (shift << 2) & 0xF) as u8;
-        w.put_u8(if digit < 10 { digit | b'0' } else { (digit & 7).wrapping_add(b'a' - 2) });
-    }
-}
-
-/// What a request id of ours names; `None` for one that is not ours.
-fn parse_request(text: &str) -> Option<Request> {
-    let (sync, digits) = match text.as_bytes() {
-        [SYNC, digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() != 8 {
-        return None;
-    }
-    let mut value = 0u32;
-    for &digit in digits {
-        let digit = match digit {
-            b'0'..=b'9' => digit & 0xF,
-            b'a'..=b'f' => (digit & 7).wrapping_add(9),
-            _ => return None,
-        };
-        value = value << 4 | u32::from(digit);
-    }
-    Some(if sync { Request::Sync(value as u16) } else { Request::Application(Ticket::from_bits(value)) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_ids_round_trip() {
-        for bits in [0, 1, 9, 10, 0x9abc_def0, 0x0fed_cba9, u32::MAX] {
-            let mut room = [0; 8];
-            let mut writer = Writer::new(&mut room);
-            put_request_id(&mut writer, Ticket::from_bits(bits));
-            let text = std::format!("{bits:08x}");
-            assert_eq!(writer.finish().unwrap(), text.as_bytes());
-            assert_eq!(parse_request(&text), Some(Request::Application(Ticket::from_bits(bits))));
-        }
-        assert_eq!(parse_request("s0000002a"), Some(Request::Sync(42)));
-        for foreign in ["", "s", "7", "0000000g", "0000002A", "000000001", "s00000000 "] {
-            assert_eq!(parse_request(foreign), None, "{foreign}");
-        }
-    }
 }
