@@ -41,9 +41,9 @@ pub fn topic_name(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
     }
     // Every message passes here: look at all bytes without a branch, which the compiler turns into vector
     // code, and search for the culprit only when there is one.
-    let forbidden = bytes.iter().fold(false, |found, &byte| found | is_forbidden(byte));
+    let forbidden = bytes.iter().fold(0, |found, &byte| found | u8::from(is_forbidden(byte)));
     match core::str::from_utf8(bytes) {
-        Ok(topic) if !forbidden => Ok(topic),
+        Ok(topic) if forbidden == 0 => Ok(topic),
         decoded => Err(first_violation(bytes, decoded.err(), is_forbidden)),
     }
 }
