@@ -17,7 +17,8 @@
 //!     send: &mut dyn FnMut(&[u8]) -> usize,
 //! ) -> Result<Option<Instant>, Error> {
 //!     if client.poll_timeout().is_some_and(|at| at <= now) {
-//!         client.handle_timeout(now)?;
+//!         // What is fatal here comes again from `poll_event`, after the events that explain it.
+//!         let _ = client.handle_timeout(now);
 //!     }
 //!     while let Some(event) = client.poll_event(now, rx)? {
 //!         match event {
