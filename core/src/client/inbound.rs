@@ -99,9 +99,7 @@ impl Machine {
             self.credential_due = false;
             return Some(Event::CredentialExpiring);
         }
-        let ended = self.session.take_ended()?;
-        self.ready = false;
-        Some(Event::Disconnected(disconnected(ended)))
+        Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
@@ -140,10 +138,10 @@ impl Machine {
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);
-        None
+        core::mem::take(&mut self.ready).then_some(Event::Ready { refused: self.refused })
     }
 
-    /// `Ready` is an event of its own, taken before any later byte.
+    /// `Ready` is an event of its own, told before any later byte is looked at.
     fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;

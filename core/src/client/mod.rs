@@ -377,3 +377,6 @@ impl<'a> Client<'a> {
         &self.config
     }
 }
+
+#[cfg(test)]
+mod tests;
