@@ -74,6 +74,10 @@ impl Machine {
                 Ok(step) => {
                     consumed = consumed.saturating_add(step.consumed);
                     event = self.incoming(parts, step.incoming);
+                    if event.is_none() {
+                        // As if what follows came in another call (law 8).
+                        self.session.settle(&parts.storage, parts.settings);
+                    }
                 }
                 // The next call, which begins with the bad packet, tells; the events before it come first.
                 Err(_) if consumed > 0 => break,

@@ -32,3 +32,27 @@ fn ready_comes_before_any_later_byte() {
     assert!(got[0].starts_with("Ready"), "{got:?}");
     assert!(got[1].starts_with("Message"), "{got:?}");
 }
+
+#[test]
+fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
+    let mut seen = Vec::new();
+    for chunk in [1, 1_000] {
+        let mut memory = Memory::roomy();
+        let mut client = memory.client(settings());
+        ready(&mut client);
+        let now = Instant::ZERO;
+        let token = telemetry(&mut client, now, b"1");
+        sent(&mut client, now);
+        client.telemetry_withdraw(now, token).unwrap();
+        client.disconnect(now).unwrap();
+        let input = [puback(1).to_vec(), message(3, b"late")].concat();
+        let mut left = Vec::new();
+        let mut events = Vec::new();
+        for piece in input.chunks(chunk) {
+            left.extend_from_slice(piece);
+            events.extend(feed(&mut client, now, &mut left).0);
+        }
+        seen.push(events);
+    }
+    assert_eq!(seen[0], seen[1]);
+}
