@@ -45,11 +45,7 @@ impl Machine {
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged()
-            || self.ready
-            || self.credential_expires()
-            || self.session.has_skipped()
-            || self.session.has_ended()
+        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
     fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
@@ -193,7 +189,7 @@ impl Machine {
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
     fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.window.push(parts.storage.inbound, publish.id?, Decision::Undecided)?;
+        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
         if parts.settings.auto_accept {
             self.accept_next = Some(token);
@@ -205,7 +201,7 @@ impl Machine {
     /// window is full it is not, which for these topics has no consequence but a second copy.
     fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
         if let Some(id) = publish.id {
-            let _ = self.session.window.push(storage.inbound, id, Decision::Accepted);
+            let _ = self.session.remember(storage, id, Decision::Accepted);
         }
     }
 

@@ -34,6 +34,75 @@ fn ready_comes_before_any_later_byte() {
 }
 
 #[test]
+fn a_topic_larger_than_the_buffer_is_skipped_however_it_comes() {
+    let topic = format!("devices/dev1/messages/devicebound/{}", "x".repeat(100));
+    let input = publish(&topic, Some(9), b"payload");
+    let mut seen = Vec::new();
+    for chunk in [1, 64, input.len()] {
+        let mut memory = Memory::roomy();
+        let mut client = memory.client(Settings { max_packet: 64, ..settings() });
+        ready(&mut client);
+        let (mut events, mut left) = (Vec::new(), Vec::new());
+        for piece in input.chunks(chunk) {
+            left.extend_from_slice(piece);
+            let (more, error) = feed(&mut client, Instant::ZERO, &mut left);
+            assert_eq!(error, None);
+            events.extend(more);
+        }
+        assert!(left.is_empty());
+        assert!(
+            events[0].starts_with("Skipped(Skipped { topic: \"\", packet_id: Some(9), payload_len: 7"),
+            "{events:?}"
+        );
+        seen.push(events);
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+}
+
+#[test]
+fn a_skipped_message_without_payload_leaves_no_event_behind() {
+    let topic = format!("devices/dev1/messages/devicebound/{}", "x".repeat(100));
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { max_packet: 64, ..settings() });
+    ready(&mut client);
+    // `events` checks has_event each time.
+    assert_eq!(events(&mut client, Instant::ZERO, &publish(&topic, None, b"")).len(), 1);
+    assert!(!client.has_event());
+}
+
+#[test]
+fn an_accepted_message_is_acknowledged_while_another_is_skipped() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { max_packet: 64, ..settings() });
+    ready(&mut client);
+    let now = Instant::ZERO;
+    let handled = client.handle_input(now, b"\x32\x29\x00\x22devices/dev1/messages/devicebound/\x00\x05abc").unwrap();
+    let Some(Event::Message(message)) = handled.event else { panic!("{handled:?}") };
+    client.message_accept(now, message.token.unwrap()).unwrap();
+    // QoS 0 takes no place in the window: nothing to wait for.
+    let big = publish("devices/dev1/messages/devicebound/", None, &[0; 100]);
+    assert_eq!(events(&mut client, now, &big[..60]).len(), 1);
+    assert_eq!(sent(&mut client, now), puback(5));
+}
+
+#[test]
+fn a_drain_waits_for_the_puback_of_an_accepted_message_that_is_coming_in() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { max_packet: 64, ..settings() });
+    ready(&mut client);
+    let now = Instant::ZERO;
+    let big = publish("devices/dev1/messages/devicebound/", Some(6), &[0; 100]);
+    let handled = client.handle_input(now, &big[..60]).unwrap();
+    let Some(Event::Skipped(skipped)) = handled.event else { panic!("{handled:?}") };
+    let consumed = handled.consumed;
+    client.message_accept(now, skipped.token.unwrap()).unwrap();
+    client.disconnect(now).unwrap();
+    assert_eq!((client.state(), client.poll_transmit()), (State::Draining, None));
+    assert!(events(&mut client, now, &big[consumed..]).is_empty());
+    assert_eq!(sent(&mut client, now), [&puback(6)[..], &[0xE0, 0]].concat());
+}
+
+#[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
     for chunk in [1, 1_000] {
