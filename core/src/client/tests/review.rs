@@ -103,6 +103,24 @@ fn a_drain_waits_for_the_puback_of_an_accepted_message_that_is_coming_in() {
 }
 
 #[test]
+fn requests_expire_after_a_fatal_error_too() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(settings());
+    let token = client.twin_get(secs(0)).unwrap();
+    client.connect(secs(0), &ConnectOptions::default()).unwrap();
+    sent(&mut client, secs(0));
+    let refused = Err(Error::Refused(ConnectRefusal::ServerUnavailable));
+    let event = client.handle_input(secs(1), b"\x20\x02\x00\x03").unwrap().event;
+    assert!(matches!(event, Some(Event::Disconnected(_))));
+    assert_eq!(client.poll_timeout(), Some(secs(60)));
+    assert_eq!(client.timeout_reason(), Some(TimeoutReason::Request));
+    assert_eq!(client.handle_timeout(secs(60)), refused);
+    assert_eq!(client.poll_timeout(), None, "later than now, or a driver spins");
+    let event = client.handle_input(secs(60), &[]).unwrap().event;
+    assert!(matches!(event, Some(Event::RequestFailed { token: of, .. }) if of == token), "{event:?}");
+}
+
+#[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
     for chunk in [1, 1_000] {
