@@ -131,10 +131,12 @@ impl Machine {
                 refused = refused.union(feature);
             }
         }
+        let before = self.granted;
         self.refused = self.refused.union(refused);
-        self.granted = self.granted.union(asked.difference(refused));
+        self.granted = before.union(asked.difference(refused));
         self.want_subscribe();
         if self.session.state() == State::Ready {
+            self.sync_start(parts, before);
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);
@@ -145,7 +147,7 @@ impl Machine {
     fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;
-            self.sync_start(parts);
+            self.sync_start(parts, Features::NONE);
         }
     }
 

@@ -121,6 +121,76 @@ fn requests_expire_after_a_fatal_error_too() {
 }
 
 #[test]
+fn synchronisation_begins_when_a_refused_filter_is_granted_later() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(synced());
+    let now = Instant::ZERO;
+    client.connect(now, &ConnectOptions::default()).unwrap();
+    sent(&mut client, now);
+    events(&mut client, now, &connack(false));
+    sent(&mut client, now);
+    // The answers to twin requests are refused: patches come, unsynced.
+    events(&mut client, now, &suback(&[1, 0x80, 0, 0]));
+    assert!(events(&mut client, now, &desired(4))[0].contains("unsynced: true"));
+    client.subscribe(now, Features::TWIN).unwrap();
+    sent(&mut client, now);
+    events(&mut client, now, &suback(&[0]));
+    let rid = rid(&sent(&mut client, now));
+    assert!(events(&mut client, now, &document(&rid, 5))[0].starts_with("TwinDocument"));
+    assert!(events(&mut client, now, &desired(6))[0].contains("unsynced: false"));
+}
+
+#[test]
+fn a_patch_before_suback_waits_for_the_document() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(synced());
+    let now = Instant::ZERO;
+    client.connect(now, &ConnectOptions::default()).unwrap();
+    sent(&mut client, now);
+    // A resumed session: its subscriptions are alive.
+    assert_eq!(events(&mut client, now, &[connack(true).to_vec(), desired(3)].concat()).len(), 1);
+    sent(&mut client, now);
+    events(&mut client, now, &suback(&[1, 0, 0, 0]));
+    let first = rid(&sent(&mut client, now));
+    assert_eq!(events(&mut client, now, &document(&first, 2)).len(), 1);
+    client.handle_timeout(secs(1)).unwrap();
+    let second = rid(&sent(&mut client, secs(1)));
+    assert_ne!(first, second, "what passed by is fetched");
+}
+
+#[test]
+fn a_document_that_is_dropped_does_not_end_the_search() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(synced());
+    let now = Instant::ZERO;
+    let first = rid(&sign_in(&mut client, now, false));
+    client.twin_get(now).unwrap();
+    let own = rid(&sent(&mut client, now));
+    assert_eq!(events(&mut client, now, &document(&own, 6)).len(), 1);
+    // 7 is missing.
+    assert!(events(&mut client, now, &desired(8)).is_empty());
+    assert!(events(&mut client, now, &document(&first, 5)).is_empty(), "older than what is there");
+    client.handle_timeout(secs(1)).unwrap();
+    assert_ne!(rid(&sent(&mut client, secs(1))), first);
+}
+
+#[test]
+fn synchronisation_gives_up_once() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(synced());
+    let now = Instant::ZERO;
+    let rid_text = rid(&sign_in(&mut client, now, false));
+    assert!(events(&mut client, now, &desired(9)).is_empty(), "there is no document yet");
+    let refusal = publish(&format!("$iothub/twin/res/400/?$rid={rid_text}"), None, b"");
+    assert!(events(&mut client, now, &refusal)[0].starts_with("TwinSyncFailed"));
+    client.twin_get(now).unwrap();
+    let own = rid(&sent(&mut client, now));
+    assert_eq!(events(&mut client, now, &document(&own, 5)).len(), 1);
+    client.handle_timeout(secs(30)).unwrap();
+    assert!(sent(&mut client, secs(30)).is_empty(), "no further fetch");
+}
+
+#[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
     for chunk in [1, 1_000] {
