@@ -191,6 +191,20 @@ fn synchronisation_gives_up_once() {
 }
 
 #[test]
+fn what_was_sent_on_a_lost_session_may_have_been_taken() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(settings());
+    ready(&mut client);
+    let token = telemetry(&mut client, secs(0), b"1");
+    assert_eq!(publishes(&sent(&mut client, secs(0))), [(0x32, b'1')]);
+    client.handle_eof(secs(1)).unwrap();
+    client.connect(secs(2), &ConnectOptions::default()).unwrap();
+    sent(&mut client, secs(2));
+    events(&mut client, secs(2), &connack(false));
+    assert_eq!(client.telemetry_withdraw(secs(2), token), Ok(Withdrawn::MaybeSent));
+}
+
+#[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
     for chunk in [1, 1_000] {
