@@ -205,6 +205,24 @@ fn what_was_sent_on_a_lost_session_may_have_been_taken() {
 }
 
 #[test]
+fn a_dead_connection_leaves_no_bytes_in_the_receive_buffer() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(settings());
+    let mut room = [0; 4096];
+    let mut rx = RxBuffer::new(&mut room);
+    ready(&mut client);
+    commit(&mut rx, &[&[0xF0, 0][..], &message(1, b"never")].concat());
+    let event = client.poll_event(secs(1), &mut rx).unwrap();
+    assert!(matches!(event, Some(Event::Disconnected(_))), "{event:?}");
+    // The driver dials again at once, as it may.
+    client.connect(secs(2), &ConnectOptions::default()).unwrap();
+    sent(&mut client, secs(2));
+    commit(&mut rx, &connack(false));
+    let event = client.poll_event(secs(2), &mut rx).unwrap();
+    assert!(matches!(event, Some(Event::Connected { .. })), "{event:?}");
+}
+
+#[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
     for chunk in [1, 1_000] {
