@@ -99,6 +99,10 @@ impl Session {
             return Err(UsageError::Stale);
         }
         let index = ticket.slot;
+        if self.telemetry.first() == Some(index) && (flags.has(Flags::LENT) || flags.has(Flags::EARLIER)) {
+            // The cuts were counted against this message, not against the next.
+            self.cuts = 0;
+        }
         if !flags.has(Flags::LENT) {
             self.forget_telemetry(storage.slots, index);
             return Ok(if flags.has(Flags::EARLIER) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });

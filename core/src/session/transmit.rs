@@ -205,7 +205,6 @@ impl Session {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
                 if slot.kind == SlotKind::Telemetry1 {
                     self.in_flight = self.in_flight.saturating_add(1);
-                    self.lent_publish = true;
                     // DUP if and only if a byte was lent before in this session (MQTT-3.3.1-1).
                     if let Some(first) = storage.tx.get_mut(start as usize) {
                         let dup = if slot.flags.has(Flags::DUP) { publish::DUP } else { 0 };

@@ -222,6 +222,30 @@ fn a_dead_connection_leaves_no_bytes_in_the_receive_buffer() {
     assert!(matches!(event, Some(Event::Connected { .. })), "{event:?}");
 }
 
+/// Cuts a connection on which all telemetry was sent; the suspect's token and its count.
+fn cut(client: &mut Client<'_>, now: Instant) -> Option<(TelemetryToken, u8)> {
+    sign_in(client, now, true);
+    client.handle_eof(now).unwrap();
+    let event = client.handle_input(now, &[]).unwrap().event;
+    let Some(Event::Disconnected(ended)) = event else { panic!("{event:?}") };
+    assert_eq!(ended.reason, DisconnectReason::TransportClosed);
+    ended.suspect.map(|suspect| (suspect.token, suspect.cuts))
+}
+
+#[test]
+fn cuts_are_counted_against_the_message_that_was_there() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(settings());
+    let first = telemetry(&mut client, secs(0), b"1");
+    let second = telemetry(&mut client, secs(0), b"2");
+    assert_eq!(cut(&mut client, secs(1)), None);
+    assert_eq!(cut(&mut client, secs(2)), Some((first, 2)));
+    client.telemetry_withdraw(secs(2), first).unwrap();
+    // An application that withdraws each suspect must not lose a good message to one unlucky cut.
+    assert_eq!(cut(&mut client, secs(3)), None);
+    assert_eq!(cut(&mut client, secs(4)), Some((second, 2)));
+}
+
 #[test]
 fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     let mut seen = Vec::new();
