@@ -134,7 +134,8 @@ impl Session {
                     return Some(Lane::Control);
                 }
                 let slot = self.answers.first().or_else(|| {
-                    let requests = self.requests.first();
+                    // A request that overtakes the SUBSCRIBE for its answer would not hear it.
+                    let requests = self.requests.first().filter(|_| !self.wants_subscribe);
                     requests.or_else(|| self.next_telemetry(storage, settings)).filter(|_| ready)
                 });
                 slot.map(Lane::Slot)

@@ -269,3 +269,23 @@ fn the_end_of_a_drain_does_not_depend_on_how_the_bytes_come() {
     }
     assert_eq!(seen[0], seen[1]);
 }
+
+#[test]
+fn a_twin_request_does_not_overtake_the_subscribe_for_its_answer() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { features: Features::MESSAGES, ..Settings::default() });
+    let now = Instant::ZERO;
+    client.connect(now, &ConnectOptions::default()).unwrap();
+    sent(&mut client, now);
+    events(&mut client, now, &connack(false));
+    sent(&mut client, now);
+    events(&mut client, now, &suback(&[1]));
+    client.subscribe(now, Features::METHODS).unwrap();
+    sent(&mut client, now);
+    client.subscribe(now, Features::TWIN).unwrap();
+    client.twin_get(now).unwrap();
+    assert!(sent(&mut client, now).is_empty(), "the first SUBSCRIBE is not answered");
+    events(&mut client, now, &suback(&[0]));
+    let out = sent(&mut client, now);
+    assert_eq!((out[0], publishes(&out).len()), (0x82, 1), "SUBSCRIBE, then GET");
+}
