@@ -39,7 +39,9 @@ impl Machine {
                 this.session.heard();
             }
             let handled = this.take_input(parts, input)?;
-            this.unread = input.len().saturating_sub(handled.consumed);
+            if !input.is_empty() {
+                this.unread = input.len().saturating_sub(handled.consumed);
+            }
             Ok(handled)
         })
     }

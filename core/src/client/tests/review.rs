@@ -289,3 +289,21 @@ fn a_twin_request_does_not_overtake_the_subscribe_for_its_answer() {
     let out = sent(&mut client, now);
     assert_eq!((out[0], publishes(&out).len()), (0x82, 1), "SUBSCRIBE, then GET");
 }
+
+#[test]
+fn silence_is_not_broken_by_bytes_that_were_there_before() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { keep_alive: 100, ..settings() });
+    ready(&mut client);
+    let half = &message(1, b"half of it")[..20];
+    assert!(client.handle_input(secs(10), half).unwrap().event.is_none());
+    // The device talks, the hub does not: at 110 s it is asked.
+    for at in (30..110).step_by(20) {
+        telemetry(&mut client, secs(at), b"x");
+        sent(&mut client, secs(at));
+        // A driver may look for an event before it looks at its buffer again.
+        assert!(client.handle_input(secs(at), &[]).unwrap().event.is_none());
+        assert!(client.handle_input(secs(at), half).unwrap().event.is_none());
+    }
+    assert_eq!((client.poll_timeout(), client.timeout_reason()), (Some(secs(110)), Some(TimeoutReason::KeepAlive)));
+}
