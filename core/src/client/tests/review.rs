@@ -307,3 +307,14 @@ fn silence_is_not_broken_by_bytes_that_were_there_before() {
     }
     assert_eq!((client.poll_timeout(), client.timeout_reason()), (Some(secs(110)), Some(TimeoutReason::KeepAlive)));
 }
+
+#[test]
+fn a_device_has_no_outputs_in_its_will_either() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { connect_reserve: 0, ..settings() });
+    let system = crate::topic::SystemProperties { output: Some("out"), ..Default::default() };
+    let will = Telemetry { system, ..Default::default() };
+    let options = ConnectOptions { will: Some(&will), ..Default::default() };
+    assert_eq!(client.connect(secs(0), &options), Err(UsageError::WrongIdentity.into()));
+    assert_eq!(client.state(), State::Offline);
+}
