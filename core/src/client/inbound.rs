@@ -39,17 +39,15 @@ impl Machine {
                 this.session.heard();
             }
             let handled = this.take_input(parts, input)?;
-            this.unread = input.len().saturating_sub(handled.consumed);
+            if !input.is_empty() {
+                this.unread = input.len().saturating_sub(handled.consumed);
+            }
             Ok(handled)
         })
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged()
-            || self.ready
-            || self.credential_expires()
-            || self.session.has_skipped()
-            || self.session.has_ended()
+        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
     fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
@@ -74,6 +72,10 @@ impl Machine {
                 Ok(step) => {
                     consumed = consumed.saturating_add(step.consumed);
                     event = self.incoming(parts, step.incoming);
+                    if event.is_none() {
+                        // As if what follows came in another call (law 8).
+                        self.session.settle(&parts.storage, parts.settings);
+                    }
                 }
                 // The next call, which begins with the bad packet, tells; the events before it come first.
                 Err(_) if consumed > 0 => break,
@@ -99,9 +101,7 @@ impl Machine {
             self.credential_due = false;
             return Some(Event::CredentialExpiring);
         }
-        let ended = self.session.take_ended()?;
-        self.ready = false;
-        Some(Event::Disconnected(disconnected(ended)))
+        Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
@@ -133,21 +133,23 @@ impl Machine {
                 refused = refused.union(feature);
             }
         }
+        let before = self.granted;
         self.refused = self.refused.union(refused);
-        self.granted = self.granted.union(asked.difference(refused));
+        self.granted = before.union(asked.difference(refused));
         self.want_subscribe();
         if self.session.state() == State::Ready {
+            self.sync_start(parts, before);
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);
-        None
+        core::mem::take(&mut self.ready).then_some(Event::Ready { refused: self.refused })
     }
 
-    /// `Ready` is an event of its own, taken before any later byte.
+    /// `Ready` is an event of its own, told before any later byte is looked at.
     fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;
-            self.sync_start(parts);
+            self.sync_start(parts, Features::NONE);
         }
     }
 
@@ -191,7 +193,7 @@ impl Machine {
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
     fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.window.push(parts.storage.inbound, publish.id?, Decision::Undecided)?;
+        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
         if parts.settings.auto_accept {
             self.accept_next = Some(token);
@@ -203,7 +205,7 @@ impl Machine {
     /// window is full it is not, which for these topics has no consequence but a second copy.
     fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
         if let Some(id) = publish.id {
-            let _ = self.session.window.push(storage.inbound, id, Decision::Accepted);
+            let _ = self.session.remember(storage, id, Decision::Accepted);
         }
     }
 

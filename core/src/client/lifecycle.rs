@@ -1,6 +1,8 @@
 //! How a connection begins and ends, and what time does to it.
 
 use super::machine::{Machine, Parts, check_features, write_reserve};
+use super::telemetry::check_output;
+use crate::auth::Identity;
 use crate::config::{ConnectOptions, Telemetry};
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
@@ -9,12 +11,9 @@ use crate::session::Ended;
 use crate::session::state::{Command, State};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, telemetry};
-use crate::wire::Writer;
+use crate::wire::{MAX_TEXT, Writer};
 use core::ops::Range;
 use zeroize::Zeroize;
-
-/// A text or a will message in CONNECT has a 16-bit length (MQTT 3.1.1 §1.5.3).
-const MAX_TEXT: usize = u16::MAX as usize;
 
 impl Machine {
     pub(crate) fn connect(
@@ -27,7 +26,7 @@ impl Machine {
             return Err(UsageError::BadInstant.into());
         }
         self.session.check(Command::Connect)?;
-        check_options(options)?;
+        check_options(parts.identity, options)?;
         let packet = self.write_connect(parts, options)?;
         self.session.begin(&mut parts.storage, now, packet, parts.settings.clean_session);
         self.asked = Features::NONE;
@@ -116,9 +115,7 @@ impl Machine {
 
     pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            while this.session.error().is_none()
-                && let Some(reason) = this.session.pop_due(&parts.storage, parts.settings)
-            {
+            while let Some(reason) = this.session.pop_due(&parts.storage, parts.settings) {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),
@@ -146,11 +143,12 @@ pub(super) fn disconnected(ended: Ended) -> Disconnected {
     }
 }
 
-fn check_options(options: &ConnectOptions<'_>) -> Result<(), UsageError> {
+fn check_options(identity: &Identity<'_>, options: &ConnectOptions<'_>) -> Result<(), UsageError> {
     if options.password.is_some_and(|password| password.len() > MAX_TEXT) {
         return Err(UsageError::BadText { field: Field::Password, at: MAX_TEXT });
     }
-    let Some(Telemetry { payload, properties, .. }) = options.will else { return Ok(()) };
+    let Some(Telemetry { payload, properties, system, .. }) = options.will else { return Ok(()) };
+    check_output(identity, system)?;
     if payload.len() > MAX_TEXT {
         return Err(UsageError::MessageTooLarge { len: payload.len(), limit: MAX_TEXT });
     }

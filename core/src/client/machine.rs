@@ -164,7 +164,7 @@ pub(super) fn write_reserve(
 
 /// Bytes the handshake needs: the largest of CONNECT, SUBSCRIBE with every filter, and the GET of
 /// synchronisation. One of them is there at a time.
-fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
+pub(super) fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
     // Nothing fits into no room, so this is always the size.
     let size =
         |first, body: &mut dyn FnMut(&mut Writer<'_>)| frame::write(&mut [], 0, first, body).err().unwrap_or_default();

@@ -132,7 +132,8 @@ impl<'a> Client<'a> {
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are
-    /// stale, a `Disconnected` not yet taken is dropped, and `now` may be earlier than before.
+    /// stale, a `Disconnected` not yet taken is dropped, and `now` may be earlier than before. Input of an earlier
+    /// connection that was not consumed is for the caller to drop.
     ///
     /// # Errors
     ///
@@ -155,7 +156,8 @@ impl<'a> Client<'a> {
     }
 
     /// The next event out of `rx`; `None` when it has no whole packet left. The same as
-    /// [`handle_input`](Self::handle_input), with the buffer kept for the driver.
+    /// [`handle_input`](Self::handle_input), with the buffer kept for the driver. With `Disconnected` and with a
+    /// fatal error the buffer is cleared.
     ///
     /// # Errors
     ///
@@ -168,7 +170,14 @@ impl<'a> Client<'a> {
         }
         let (mut input, mut consumed) = rx.split();
         loop {
-            let handled = self.handle_input(now, input)?;
+            let handled = self.handle_input(now, input);
+            if matches!(handled, Ok(Handled { event: Some(Event::Disconnected(_)), .. }))
+                || handled.is_err_and(|error| error.is_fatal())
+            {
+                // What is left came on a connection that is over, and would be taken for the next one's.
+                consumed.add(input.len());
+            }
+            let handled = handled?;
             consumed.add(handled.consumed);
             input = input.get(handled.consumed..).unwrap_or_default();
             if handled.event.is_some() || handled.consumed == 0 {
@@ -377,3 +386,6 @@ impl<'a> Client<'a> {
         &self.config
     }
 }
+
+#[cfg(test)]
+mod tests;

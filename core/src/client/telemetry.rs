@@ -1,6 +1,7 @@
 //! Device-to-cloud messages: checked against the hub's limits before anything is queued.
 
 use super::machine::{Machine, Parts, device};
+use crate::auth::Identity;
 use crate::config::Telemetry;
 use crate::error::{Error, UsageError};
 use crate::event::TelemetryToken;
@@ -8,7 +9,7 @@ use crate::packet::{QoS, publish};
 use crate::session::Withdrawn;
 use crate::storage::SlotKind;
 use crate::time::Instant;
-use crate::topic::{properties, telemetry};
+use crate::topic::{SystemProperties, properties, telemetry};
 use crate::wire::{MAX_TEXT, Writer};
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
@@ -23,9 +24,7 @@ impl Machine {
     ) -> Result<TelemetryToken, Error> {
         self.at(parts, now, |this, parts| {
             let device = device(parts.identity);
-            if message.system.output.is_some() && device.module_id.is_none() {
-                return Err(UsageError::WrongIdentity.into());
-            }
+            check_output(parts.identity, &message.system)?;
             properties::check(message.properties)?;
             let kind = match message.qos {
                 QoS::AtMostOnce => SlotKind::Telemetry0,
@@ -56,6 +55,11 @@ impl Machine {
     ) -> Result<Withdrawn, Error> {
         self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
     }
+}
+
+/// Only modules have outputs.
+pub(super) const fn check_output(identity: &Identity<'_>, system: &SystemProperties<'_>) -> Result<(), UsageError> {
+    if system.output.is_some() && identity.module_id.is_none() { Err(UsageError::WrongIdentity) } else { Ok(()) }
 }
 
 /// A topic has a 16-bit length (MQTT-4.7.3-3).

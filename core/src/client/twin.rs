@@ -14,10 +14,14 @@ use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{Event, RequestError, TwinToken};
 use crate::packet::{QoS, publish};
 use crate::session::Ident;
+use crate::session::state::State;
 use crate::storage::{SlotKind, Ticket};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, twin};
 use crate::wire::{VersionReader, Writer};
+
+/// What synchronisation subscribes to.
+const NEEDED: Features = Features::TWIN.union(Features::DESIRED);
 
 /// The distance between two fetches of synchronisation: at first, and at most.
 const FETCH_APART: Duration = Duration::from_secs(1);
@@ -142,12 +146,18 @@ impl Machine {
         Ok(TwinToken(ident.ticket))
     }
 
-    /// The first fetch of a connection.
-    pub(super) fn sync_start(&mut self, parts: &Parts<'_>) {
-        let both = Features::TWIN.union(Features::DESIRED);
-        if parts.settings.twin_sync && self.granted.contains(both) {
+    /// The first fetch of a connection: when both filters are granted that were not both so `before`.
+    pub(super) fn sync_start(&mut self, parts: &Parts<'_>, before: Features) {
+        if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
             self.session.wants_twin = true;
         }
+    }
+
+    /// Whether patches are held against the version the application has. On a resumed session they may come
+    /// before SUBACK.
+    fn is_synced(&self, parts: &Parts<'_>) -> bool {
+        let subscribed = self.granted.contains(NEEDED) || self.session.state() == State::Subscribing;
+        parts.settings.twin_sync && !self.twin.failed && subscribed
     }
 
     /// The fetch failed for now: throttled, trouble at the hub, or no answer.
@@ -158,7 +168,9 @@ impl Machine {
 
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
-        if self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch) {
+        let coming =
+            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+        if coming || self.twin.failed {
             return;
         }
         let at = self.twin.next_fetch();
@@ -184,16 +196,14 @@ impl Machine {
             return false;
         };
         // The first of a connection counts even if it is lower: the twin was made anew.
-        if self.twin.have.is_some_and(|have| version < have) {
-            return true;
-        }
-        self.twin.have = Some(version);
-        if self.twin.seen > version {
+        let have = self.twin.have.map_or(version, |have| have.max(version));
+        self.twin.have = Some(have);
+        if self.twin.seen > have {
             self.sync_fetch();
         } else {
             self.twin.apart = FETCH_APART;
         }
-        false
+        version < have
     }
 
     pub(super) fn twin_desired<'i>(
@@ -202,8 +212,7 @@ impl Machine {
         version: Option<u64>,
         payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
-        let synced = parts.settings.twin_sync && !self.twin.failed && self.granted.contains(Features::TWIN);
-        let Some(version) = version.filter(|_| synced) else {
+        let Some(version) = version.filter(|_| self.is_synced(parts)) else {
             return payload.map(|payload| Event::TwinDesired { version, unsynced: true, payload });
         };
         match (self.twin.have, payload) {

@@ -32,7 +32,6 @@ impl Session {
         self.connect = connect;
         self.clean = clean;
         self.last_sent = None;
-        self.lent_publish = false;
         self.acked = false;
     }
 
@@ -210,7 +209,7 @@ impl Session {
 
     /// The one way a connection ends. What law 4 keeps is kept.
     fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
-        if reason != DisconnectReason::Requested && self.lent_publish && !self.acked {
+        if reason != DisconnectReason::Requested && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
         }
         self.ended = Some(Ended {
@@ -266,7 +265,7 @@ impl Session {
             if over || slot.kind == SlotKind::Telemetry0 {
                 self.forget_telemetry(slots, index);
             } else {
-                slot.flags = Flags::DUP;
+                slot.flags = Flags::DUP.with(Flags::EARLIER);
             }
         }
         self.unsent = self.telemetry.first().unwrap_or(NONE);

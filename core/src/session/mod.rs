@@ -100,8 +100,7 @@ pub(crate) struct Session {
 
     /// Consecutive cuts with a PUBLISH lent and no PUBACK.
     cuts: u8,
-    /// On this connection: a QoS 1 PUBLISH was lent; a PUBACK came.
-    lent_publish: bool,
+    /// A PUBACK came on this connection.
     acked: bool,
     clean: bool,
     last_sent: Option<LastSent>,
@@ -150,7 +149,6 @@ impl Session {
             window: Window::default(),
             skip: Skip::None,
             cuts: 0,
-            lent_publish: false,
             acked: false,
             clean: false,
             last_sent: None,

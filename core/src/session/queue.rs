@@ -99,9 +99,13 @@ impl Session {
             return Err(UsageError::Stale);
         }
         let index = ticket.slot;
+        if self.telemetry.first() == Some(index) && (flags.has(Flags::LENT) || flags.has(Flags::EARLIER)) {
+            // The cuts were counted against this message, not against the next.
+            self.cuts = 0;
+        }
         if !flags.has(Flags::LENT) {
             self.forget_telemetry(storage.slots, index);
-            return Ok(if flags.has(Flags::DUP) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
+            return Ok(if flags.has(Flags::EARLIER) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
         }
         // Its id is in use until the PUBACK comes or the connection ends (MQTT-2.3.1-3).
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {

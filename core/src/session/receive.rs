@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::error::{Error, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
 use crate::packet::{self, Kind, Packet, PacketId, Publish, QoS, Suback};
+use crate::storage::window::Decision;
 use crate::storage::{Flags, Slot, Storage, Ticket};
 use crate::wire::frame::{self, Header};
 
@@ -73,13 +74,13 @@ impl<'i> Step<'i> {
 
 impl Session {
     /// A PUBLISH larger than the receive buffer is passing by.
-    pub(crate) const fn is_skipping(&self) -> bool {
+    const fn is_skipping(&self) -> bool {
         !matches!(self.skip, Skip::None)
     }
 
-    /// A skipped PUBLISH has ended, and the client was not told yet.
-    pub(crate) const fn has_skipped(&self) -> bool {
-        matches!(self.skip, Skip::Payload { left: 0 })
+    /// Remembers the QoS 1 PUBLISH that came in last until its PUBACK leaves; `None` if the window is full.
+    pub(crate) fn remember(&mut self, storage: &mut Storage<'_>, id: PacketId, decision: Decision) -> Option<u16> {
+        self.window.push(storage.inbound, id, decision, self.is_skipping())
     }
 
     pub(crate) const fn heard(&mut self) {
@@ -226,13 +227,15 @@ impl Session {
     }
 
     fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
-        match publish::head(header, input)? {
+        // No more than the buffer holds, even if this input holds more (law 8).
+        let limit = settings.max_packet as usize;
+        match publish::head(header, input.get(..limit).unwrap_or(input))? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
                 self.skip = Skip::Payload { left };
                 Ok(Step::took(len, Incoming::Oversize { publish, payload_len: left }))
             }
-            Head::Needs(needed) if needed <= settings.max_packet as usize => Ok(Step::needs(needed)),
+            Head::Needs(needed) if needed <= limit => Ok(Step::needs(needed)),
             Head::Needs(_) => {
                 // Header and topic length are there, or `needed` would be small.
                 let start = usize::from(header.len);
@@ -264,7 +267,7 @@ impl Session {
             }
         };
         let payload_len = after.saturating_sub(len as u32);
-        self.skip = Skip::Payload { left: payload_len };
+        self.skip = if payload_len == 0 { Skip::None } else { Skip::Payload { left: payload_len } };
         let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
         Ok(Step::took(len, Incoming::Oversize { publish, payload_len }))
     }
@@ -272,10 +275,14 @@ impl Session {
     fn skip_payload<'i>(&mut self, input: &'i [u8], left: u32) -> Step<'i> {
         let passing = input.len().min(left as usize);
         let rest = left.saturating_sub(passing as u32);
-        if passing == 0 && left > 0 {
+        if passing == 0 {
             return Step::needs(0);
         }
-        self.skip = if rest == 0 { Skip::None } else { Skip::Payload { left: rest } };
+        self.skip = Skip::Payload { left: rest };
+        if rest == 0 {
+            self.skip = Skip::None;
+            self.window.complete();
+        }
         let bytes = input.get(..passing).unwrap_or_default();
         Step::took(passing, Incoming::Piece { bytes, last: rest == 0 })
     }

@@ -130,11 +130,12 @@ impl Session {
                 if self.wants_twin && ready {
                     return Some(Lane::TwinGet);
                 }
-                if self.ping == Ping::Due || self.next_ack(storage).is_some() {
+                if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
                 }
                 let slot = self.answers.first().or_else(|| {
-                    let requests = self.requests.first();
+                    // A request that overtakes the SUBSCRIBE for its answer would not hear it.
+                    let requests = self.requests.first().filter(|_| !self.wants_subscribe);
                     requests.or_else(|| self.next_telemetry(storage, settings)).filter(|_| ready)
                 });
                 slot.map(Lane::Slot)
@@ -147,12 +148,6 @@ impl Session {
         let slot = storage.slots.get(usize::from(self.unsent))?;
         let window = if self.cuts >= POISON_CUTS { 1 } else { settings.send_window };
         (slot.kind == SlotKind::Telemetry0 || self.in_flight < window).then_some(self.unsent)
-    }
-
-    /// The next PUBACK, unless its PUBLISH is still coming in.
-    fn next_ack(&self, storage: &Storage<'_>) -> Option<packet::PacketId> {
-        let blocked = self.is_skipping() && self.window.len() == 1;
-        self.window.next_ack(storage.inbound).filter(|_| !blocked)
     }
 
     /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
@@ -195,7 +190,7 @@ impl Session {
             self.control.put(&packet::ping::PINGREQ);
         }
         while self.control.has_room()
-            && let Some(id) = self.next_ack(storage)
+            && let Some(id) = self.window.next_ack(storage.inbound)
         {
             self.control.put(&packet::puback::packet(id));
             self.window.pop(storage.inbound);
@@ -211,7 +206,6 @@ impl Session {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
                 if slot.kind == SlotKind::Telemetry1 {
                     self.in_flight = self.in_flight.saturating_add(1);
-                    self.lent_publish = true;
                     // DUP if and only if a byte was lent before in this session (MQTT-3.3.1-1).
                     if let Some(first) = storage.tx.get_mut(start as usize) {
                         let dup = if slot.flags.has(Flags::DUP) { publish::DUP } else { 0 };
@@ -334,7 +328,7 @@ impl Session {
             && self.asked == 0
             && self.methods == 0
             && self.answers.is_empty()
-            && self.next_ack(storage).is_none()
+            && self.window.accepted(storage.inbound).is_none()
     }
 
     /// DISCONNECT is next, and nothing after it (MQTT-3.14.4-2).

@@ -39,6 +39,8 @@ pub(crate) struct Window {
     len: u16,
     /// Number of the oldest message; the next has the next number. Numbers wrap.
     oldest: u16,
+    /// The newest message is still coming in: its PUBACK waits for its last byte.
+    partial: bool,
 }
 
 impl Window {
@@ -51,10 +53,18 @@ impl Window {
     pub(crate) const fn clear(&mut self) {
         self.oldest = self.oldest.wrapping_add(self.len);
         self.len = 0;
+        self.partial = false;
     }
 
-    /// Remembers message `id`; its number, or `None` if the window is full.
-    pub(crate) fn push(&mut self, records: &mut [Inbound], id: PacketId, decision: Decision) -> Option<u16> {
+    /// Remembers message `id`, which is `partial` if only its beginning is there; its number, or `None` if the
+    /// window is full.
+    pub(crate) fn push(
+        &mut self,
+        records: &mut [Inbound],
+        id: PacketId,
+        decision: Decision,
+        partial: bool,
+    ) -> Option<u16> {
         let number = self.oldest.wrapping_add(self.len);
         if usize::from(self.len) >= records.len() {
             return None;
@@ -62,7 +72,13 @@ impl Window {
         let record = records.get_mut(self.index(records.len(), self.len)?)?;
         *record = Inbound { id: Some(id), decision };
         self.len = self.len.saturating_add(1);
+        self.partial = partial;
         Some(number)
+    }
+
+    /// The last byte of the newest message came.
+    pub(crate) const fn complete(&mut self) {
+        self.partial = false;
     }
 
     /// Decides about message `number`; `false` if there is no undecided message of that number.
@@ -82,8 +98,13 @@ impl Window {
         true
     }
 
-    /// The oldest message's id, if it is accepted: the next PUBACK.
+    /// The next PUBACK: the oldest message's id, if it is accepted and whole.
     pub(crate) fn next_ack(&self, records: &[Inbound]) -> Option<PacketId> {
+        self.accepted(records).filter(|_| !self.partial || self.len > 1)
+    }
+
+    /// The oldest message's id, if it is accepted.
+    pub(crate) fn accepted(&self, records: &[Inbound]) -> Option<PacketId> {
         let record = records.get(usize::from(self.start)).filter(|_| self.len > 0)?;
         record.id.filter(|_| record.decision == Decision::Accepted)
     }
@@ -130,10 +151,10 @@ mod tests {
     fn acknowledges_in_delivery_order() {
         let mut records = [Inbound::EMPTY; 3];
         let mut window = Window { oldest: u16::MAX, ..Window::default() };
-        let first = window.push(&mut records, id(10), Decision::Undecided).unwrap();
-        let second = window.push(&mut records, id(11), Decision::Undecided).unwrap();
-        let third = window.push(&mut records, id(12), Decision::Undecided).unwrap();
-        assert_eq!(window.push(&mut records, id(13), Decision::Undecided), None, "full");
+        let first = window.push(&mut records, id(10), Decision::Undecided, false).unwrap();
+        let second = window.push(&mut records, id(11), Decision::Undecided, false).unwrap();
+        let third = window.push(&mut records, id(12), Decision::Undecided, false).unwrap();
+        assert_eq!(window.push(&mut records, id(13), Decision::Undecided, false), None, "full");
         assert!(window.decide(&mut records, third, Decision::Accepted));
         assert_eq!(window.next_ack(&records), None, "an undecided message holds the later ones");
         assert!(window.decide(&mut records, second, Decision::Left));
@@ -149,14 +170,27 @@ mod tests {
     }
 
     #[test]
+    fn a_message_still_coming_in_is_not_acknowledged() {
+        let mut records = [Inbound::EMPTY; 2];
+        let mut window = Window::default();
+        window.push(&mut records, id(1), Decision::Accepted, false).unwrap();
+        window.push(&mut records, id(2), Decision::Accepted, true).unwrap();
+        assert_eq!(window.next_ack(&records), Some(id(1)), "an older one is");
+        window.pop(&records);
+        assert_eq!((window.next_ack(&records), window.accepted(&records)), (None, Some(id(2))));
+        window.complete();
+        assert_eq!(window.next_ack(&records), Some(id(2)));
+    }
+
+    #[test]
     fn tokens_die_with_the_connection() {
         let mut records = [Inbound::EMPTY; 2];
         let mut window = Window::default();
-        let number = window.push(&mut records, id(1), Decision::Undecided).unwrap();
+        let number = window.push(&mut records, id(1), Decision::Undecided, false).unwrap();
         window.clear();
         assert!(!window.decide(&mut records, number, Decision::Accepted));
         for round in 0..200_000u32 {
-            let number = window.push(&mut records, id(7), Decision::Undecided).unwrap();
+            let number = window.push(&mut records, id(7), Decision::Undecided, false).unwrap();
             assert!(window.decide(&mut records, number, Decision::Accepted), "round {round}");
             assert_eq!(window.next_ack(&records), Some(id(7)));
             window.pop(&records);
