@@ -45,11 +45,7 @@ impl Machine {
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged()
-            || self.ready
-            || self.credential_expires()
-            || self.session.has_skipped()
-            || self.session.has_ended()
+        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
     fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
@@ -140,10 +136,11 @@ impl Machine {
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);
-        None
+        // Before any later byte is looked at.
+        core::mem::take(&mut self.ready).then_some(Event::Ready { refused: self.refused })
     }
 
-    /// `Ready` is an event of its own, taken before any later byte.
+    /// `Ready` is an event of its own: after CONNACK alone it waits for the next call.
     fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;

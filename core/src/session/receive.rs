@@ -77,11 +77,6 @@ impl Session {
         !matches!(self.skip, Skip::None)
     }
 
-    /// A skipped PUBLISH has ended, and the client was not told yet.
-    pub(crate) const fn has_skipped(&self) -> bool {
-        matches!(self.skip, Skip::Payload { left: 0 })
-    }
-
     pub(crate) const fn heard(&mut self) {
         self.last_in = self.now;
     }
@@ -226,7 +221,9 @@ impl Session {
     }
 
     fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
-        match publish::head(header, input)? {
+        // No more than the smallest buffer would hold: it must not matter how much is there (law 8).
+        let held = input.get(..settings.max_packet as usize).unwrap_or(input);
+        match publish::head(header, held)? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
                 self.skip = Skip::Payload { left };
