@@ -29,7 +29,6 @@ pub use window::Inbound;
 /// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
 /// # let _ = storage;
 /// ```
-#[derive(Debug)]
 pub struct Storage<'a> {
     /// Bytes for outgoing packets.
     pub tx: &'a mut [u8],
@@ -43,5 +42,16 @@ impl Storage<'_> {
     /// The same memory for a shorter time.
     pub(crate) const fn reborrow(&mut self) -> Storage<'_> {
         Storage { tx: self.tx, slots: self.slots, inbound: self.inbound }
+    }
+}
+
+/// Sizes only: `tx` holds the password until CONNECT is sent, and the application's messages.
+impl core::fmt::Debug for Storage<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Storage")
+            .field("tx", &self.tx.len())
+            .field("slots", &self.slots.len())
+            .field("inbound", &self.inbound.len())
+            .finish()
     }
 }
