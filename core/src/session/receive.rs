@@ -226,6 +226,8 @@ impl Session {
     }
 
     fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
+        // No more than the receive buffer holds: what is skipped must not depend on how the bytes came.
+        let input = input.get(..settings.max_packet as usize).unwrap_or(input);
         match publish::head(header, input)? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
