@@ -266,7 +266,7 @@ impl Session {
             if over || slot.kind == SlotKind::Telemetry0 {
                 self.forget_telemetry(slots, index);
             } else {
-                slot.flags = Flags::DUP;
+                slot.flags = Flags::DUP.with(Flags::TRIED);
             }
         }
         self.unsent = self.telemetry.first().unwrap_or(NONE);

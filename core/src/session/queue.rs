@@ -101,7 +101,7 @@ impl Session {
         let index = ticket.slot;
         if !flags.has(Flags::LENT) {
             self.forget_telemetry(storage.slots, index);
-            return Ok(if flags.has(Flags::DUP) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
+            return Ok(if flags.has(Flags::TRIED) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
         }
         // Its id is in use until the PUBACK comes or the connection ends (MQTT-2.3.1-3).
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {

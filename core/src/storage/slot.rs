@@ -39,6 +39,8 @@ impl Flags {
     pub(crate) const EXPIRED: Self = Self(32);
     /// Every byte was confirmed on this connection.
     pub(crate) const SENT: Self = Self(64);
+    /// A byte was lent on an earlier connection, in this session or another: the hub may have it.
+    pub(crate) const TRIED: Self = Self(128);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
