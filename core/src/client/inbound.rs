@@ -125,7 +125,7 @@ impl Machine {
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
-    fn subscribed<'i>(&mut self, parts: &Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
+    fn subscribed<'i>(&mut self, parts: &mut Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;
         for (feature, code) in asked.iter().zip(suback.codes()) {

@@ -9,7 +9,7 @@ use crate::packet::{Connect, QoS, connect, publish};
 use crate::session::Session;
 use crate::session::state::State;
 use crate::storage::list::NONE;
-use crate::storage::{Slot, SlotKind, Storage};
+use crate::storage::{Flags, Slot, SlotKind, Storage};
 use crate::time::Instant;
 use crate::topic::{Device, Features};
 use crate::wire::{Writer, frame};
@@ -118,7 +118,9 @@ impl Machine {
 
     pub(crate) fn pending(&self, slots: &[Slot]) -> Pending {
         let mut pending = Pending { messages: self.session.window.len(), ..Pending::default() };
-        for slot in slots {
+        // What is settled may have its bytes lent or its id in use still.
+        let settled = Flags::DONE.with(Flags::WITHDRAWN);
+        for slot in slots.iter().filter(|slot| !slot.flags.has(settled)) {
             let count = match slot.kind {
                 SlotKind::Free => continue,
                 SlotKind::Telemetry0 | SlotKind::Telemetry1 => &mut pending.telemetry,
