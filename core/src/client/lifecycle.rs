@@ -115,6 +115,7 @@ impl Machine {
 
     pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
+            // Also after a fatal error: the deadlines of requests not yet sent run on.
             while let Some(reason) = this.session.pop_due(&parts.storage, parts.settings) {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
@@ -161,4 +162,40 @@ fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
     let margin_ms = margin.as_millis().min(u64::from(u32::MAX));
     let jitter = Duration::from_millis(margin_ms.saturating_mul(u64::from(random)) >> 32);
     lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::auth::Identity;
+    use crate::error::{Error, TimeoutReason};
+    use crate::event::{Event, RequestError};
+    use crate::time::{Duration, Instant};
+    use crate::{Client, Config, ConnectOptions, Inbound, Slot, State, Storage};
+
+    #[test]
+    fn a_request_expires_after_a_fatal_error_too() {
+        let (mut tx, mut slots, mut inbound) = ([0; 2_048], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+        let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+        let mut client =
+            Client::new(Config::new(Identity::device("contoso.azure-devices.net", "dev1")), storage).unwrap();
+        let start = Instant::ZERO;
+        let token = client.twin_report(start, b"{}").unwrap();
+        client.connect(start, &ConnectOptions::default()).unwrap();
+        let connect = client.poll_transmit().unwrap().len();
+        client.confirm_transmit(start, connect).unwrap();
+
+        let fatal = Error::TimedOut(TimeoutReason::Connack);
+        let connack = start + Duration::from_secs(30);
+        assert_eq!(client.handle_timeout(connack), Err(fatal));
+        assert!(matches!(client.handle_input(connack, &[]).unwrap().event, Some(Event::Disconnected(_))));
+        assert_eq!((client.state(), client.timeout_reason()), (State::Failed, Some(TimeoutReason::Request)));
+
+        let due = client.poll_timeout().unwrap();
+        assert_eq!(client.handle_timeout(due), Err(fatal));
+        // Law 7: a driver that sleeps until the next deadline would never sleep again.
+        assert_eq!(client.poll_timeout(), None);
+        let expired = Event::RequestFailed { token, reason: RequestError::TimedOut, payload: &[] };
+        assert_eq!(client.handle_input(due, &[]).unwrap().event, Some(expired));
+        assert_eq!(client.handle_input(due, &[]), Err(fatal));
+    }
 }
