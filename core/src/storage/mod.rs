@@ -29,7 +29,6 @@ pub use window::Inbound;
 /// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
 /// # let _ = storage;
 /// ```
-#[derive(Debug)]
 pub struct Storage<'a> {
     /// Bytes for outgoing packets.
     pub tx: &'a mut [u8],
@@ -39,9 +38,33 @@ pub struct Storage<'a> {
     pub inbound: &'a mut [Inbound],
 }
 
+impl core::fmt::Debug for Storage<'_> {
+    /// Lengths only: what is queued may be secret, and CONNECT with the password is in `tx` until it is sent.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Storage")
+            .field("tx", &self.tx.len())
+            .field("slots", &self.slots.len())
+            .field("inbound", &self.inbound.len())
+            .finish()
+    }
+}
+
 impl Storage<'_> {
     /// The same memory for a shorter time.
     pub(crate) const fn reborrow(&mut self) -> Storage<'_> {
         Storage { tx: self.tx, slots: self.slots, inbound: self.inbound }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Law 10: CONNECT, with the password in it, stands in `tx` until it is sent.
+    #[test]
+    fn debug_shows_no_bytes() {
+        let (mut tx, mut slots, mut inbound) = ([0x5A; 77], [Slot::EMPTY; 3], [Inbound::EMPTY; 2]);
+        let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+        assert_eq!(std::format!("{storage:?}"), "Storage { tx: 77, slots: 3, inbound: 2 }");
     }
 }
