@@ -38,6 +38,17 @@ pub struct Storage<'a> {
     pub inbound: &'a mut [Inbound],
 }
 
+impl core::fmt::Debug for Storage<'_> {
+    /// Lengths only: what is queued may be secret, and CONNECT with the password is in `tx` until it is sent.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Storage")
+            .field("tx", &self.tx.len())
+            .field("slots", &self.slots.len())
+            .field("inbound", &self.inbound.len())
+            .finish()
+    }
+}
+
 impl Storage<'_> {
     /// The same memory for a shorter time.
     pub(crate) const fn reborrow(&mut self) -> Storage<'_> {
@@ -45,13 +56,15 @@ impl Storage<'_> {
     }
 }
 
-/// Sizes only: `tx` holds the password until CONNECT is sent, and the application's messages.
-impl core::fmt::Debug for Storage<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Storage")
-            .field("tx", &self.tx.len())
-            .field("slots", &self.slots.len())
-            .field("inbound", &self.inbound.len())
-            .finish()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Law 10: CONNECT, with the password in it, stands in `tx` until it is sent.
+    #[test]
+    fn debug_shows_no_bytes() {
+        let (mut tx, mut slots, mut inbound) = ([0x5A; 77], [Slot::EMPTY; 3], [Inbound::EMPTY; 2]);
+        let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+        assert_eq!(std::format!("{storage:?}"), "Storage { tx: 77, slots: 3, inbound: 2 }");
     }
 }
