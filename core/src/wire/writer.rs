@@ -45,6 +45,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends `bytes`.
+    #[inline(never)] // Called from everywhere: a copy at each place would be a tenth of a firmware.
     pub fn put(&mut self, bytes: &[u8]) {
         self.patch(self.len, bytes);
         self.len = self.len.saturating_add(bytes.len());
@@ -100,6 +101,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Overwrites bytes that were put before at `at`.
+    #[inline(never)]
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         // In two steps the compiler sees that the lengths are equal, and leaves no panic in `copy_from_slice`.
         let to = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len()));
