@@ -5,10 +5,10 @@ use crate::config::Telemetry;
 use crate::error::{Error, UsageError};
 use crate::event::TelemetryToken;
 use crate::packet::{QoS, publish};
-use crate::session::Withdrawn;
+use crate::session::{Body, Ident, Withdrawn};
 use crate::storage::SlotKind;
 use crate::time::Instant;
-use crate::topic::{properties, telemetry};
+use crate::topic::{Device, properties, telemetry};
 use crate::wire::{MAX_TEXT, Writer};
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
@@ -32,18 +32,7 @@ impl Machine {
                 QoS::AtLeastOnce => SlotKind::Telemetry1,
             };
             let first = publish::first_byte(message.qos, false, false);
-            let ident = this.session.enqueue(&mut parts.storage, kind, first, &mut |w, ident| {
-                let mut counted = 0;
-                let mut topic = |w: &mut Writer<'_>| {
-                    counted = telemetry::put_topic(w, device, &message.system, message.properties);
-                };
-                let topic_len = publish::put_body(w, &mut topic, ident.id, message.payload);
-                let len = counted.saturating_add(message.payload.len());
-                if len > MAX_MESSAGE {
-                    return Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE });
-                }
-                check_topic(topic_len)
-            })?;
+            let ident = this.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message })?;
             Ok(TelemetryToken(ident.ticket))
         })
     }
@@ -55,6 +44,26 @@ impl Machine {
         token: TelemetryToken,
     ) -> Result<Withdrawn, Error> {
         self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
+    }
+}
+
+struct Outgoing<'m> {
+    device: Device<'m>,
+    message: &'m Telemetry<'m>,
+}
+
+impl Body for Outgoing<'_> {
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+        let Telemetry { payload, system, properties, .. } = self.message;
+        let topic = w.begin_text();
+        let counted = telemetry::put_topic(w, self.device, system, *properties);
+        let topic_len = w.end_text(topic);
+        publish::put_rest(w, ident.id, payload);
+        let len = counted.saturating_add(payload.len());
+        if len > MAX_MESSAGE {
+            return Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE });
+        }
+        check_topic(topic_len)
     }
 }
 

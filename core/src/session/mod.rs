@@ -17,7 +17,7 @@ mod transmit;
 
 pub(crate) use ending::Ended;
 pub use ending::{DisconnectReason, LastSent};
-pub(crate) use queue::Ident;
+pub(crate) use queue::{Body, Ident};
 pub use queue::Withdrawn;
 pub(crate) use receive::Incoming;
 pub use state::State;
