@@ -40,7 +40,7 @@ impl Machine {
         self.twin.reset();
         if let Some(lifetime) = options.lifetime {
             let left = renew_after(lifetime, parts.settings.credential_margin, options.random);
-            self.session.arm(TimeoutReason::Credential, now + left);
+            self.session.arm_after(TimeoutReason::Credential, left);
         }
         self.session.settle(&parts.storage, parts.settings);
         Ok(())

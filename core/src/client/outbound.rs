@@ -30,8 +30,7 @@ impl Machine {
         self.at(parts, now, |this, parts| {
             let sent = this.session.confirm(&mut parts.storage, parts.settings, count)?;
             if sent == Lent::TwinGet && this.twin.is_outstanding() {
-                let deadline = this.session.now() + parts.settings.request_timeout;
-                this.session.arm(TimeoutReason::TwinSync, deadline);
+                this.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
             }
             Ok(())
         })

@@ -57,12 +57,14 @@ pub fn header(input: &[u8]) -> Result<Option<Header>, PeerError> {
     let Some((&first, lengths)) = input.split_first() else { return Ok(None) };
     let mut header = Header { first, len: 1, remaining: 0 };
     // Not the sample code of §2.2.3: that one checks its multiplier too late and refuses every four-byte length.
-    for (&byte, shift) in lengths.iter().zip([0, 7, 14, 21]) {
+    let mut shift = 0_u32;
+    for &byte in lengths.iter().take(4) {
         header.len = header.len.saturating_add(1);
         header.remaining |= u32::from(byte & 0x7F).wrapping_shl(shift);
         if byte & 0x80 == 0 {
             return Ok(Some(header));
         }
+        shift = shift.wrapping_add(7);
     }
     if header.len < 5 { Ok(None) } else { Err(header.error(Violation::BadRemainingLength, 4)) }
 }
