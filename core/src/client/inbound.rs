@@ -203,6 +203,7 @@ impl Machine {
 
     /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
     /// window is full it is not, which for these topics has no consequence but a second copy.
+    #[inline(never)]
     fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
         if let Some(id) = publish.id {
             let _ = self.session.remember(storage, id, Decision::Accepted);

@@ -1,6 +1,6 @@
 //! How a connection begins and ends, and what time does to it.
 
-use super::machine::{Machine, Parts, check_features, write_reserve};
+use super::machine::{Machine, Parts, check_features, finish_reserve};
 use super::telemetry::check_output;
 use crate::auth::Identity;
 use crate::config::{ConnectOptions, Telemetry};
@@ -11,7 +11,7 @@ use crate::session::Ended;
 use crate::session::state::{Command, State};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, telemetry};
-use crate::wire::{MAX_TEXT, Writer};
+use crate::wire::{MAX_TEXT, Writer, frame};
 use core::ops::Range;
 use zeroize::Zeroize;
 
@@ -39,7 +39,7 @@ impl Machine {
         self.twin.reset();
         if let Some(lifetime) = options.lifetime {
             let left = renew_after(lifetime, parts.settings.credential_margin, options.random);
-            self.session.arm(TimeoutReason::Credential, now + left);
+            self.session.arm_after(TimeoutReason::Credential, left);
         }
         self.session.settle(&parts.storage, parts.settings);
         Ok(())
@@ -50,28 +50,26 @@ impl Machine {
         let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let mut topic_len = 0;
-        let packet = write_reserve(room, connect::FIRST, &mut |w| {
-            let mut client_id = |w: &mut Writer<'_>| identity.put_client_id(w);
-            let mut user_name = |w: &mut Writer<'_>| identity.put_user_name(w);
-            let mut will_topic = |w: &mut Writer<'_>| {
-                if let Some(will) = options.will {
-                    let before = w.len();
-                    telemetry::put_topic(w, device, &will.system, will.properties);
-                    topic_len = w.len().saturating_sub(before);
-                }
-            };
-            let will = options.will.map(|will| (will.payload, will.qos));
-            Connect {
-                client_id: &mut client_id,
-                user_name: &mut user_name,
-                password: options.password.map(str::as_bytes),
-                keep_alive: settings.keep_alive,
-                clean_session: settings.clean_session,
-                will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+        let mut will_topic = |w: &mut Writer<'_>| {
+            if let Some(will) = options.will {
+                let before = w.len();
+                telemetry::put_topic(w, device, &will.system, will.properties);
+                topic_len = w.len().saturating_sub(before);
             }
-            .put_body(w);
-        });
-        let outcome = match packet {
+        };
+        let will = options.will.map(|will| (will.payload, will.qos));
+        let mut connect = Connect {
+            client_id: &mut |w| identity.put_client_id(w),
+            user_name: &mut |w| identity.put_user_name(w),
+            password: options.password.map(str::as_bytes),
+            keep_alive: settings.keep_alive,
+            clean_session: settings.clean_session,
+            will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+        };
+        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
+        connect.put_body(&mut writer);
+        let remaining = writer.len();
+        let outcome = match finish_reserve(room, connect::FIRST, remaining) {
             _ if topic_len > MAX_TEXT => Err(UsageError::TopicTooLong { len: topic_len }.into()),
             Ok(packet) => return Ok(packet),
             Err(needed) => Err(CapacityError::TooLarge { needed, capacity: room.len() }.into()),

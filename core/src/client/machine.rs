@@ -5,7 +5,7 @@ use crate::auth::Identity;
 use crate::config::{Config, Settings};
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
-use crate::packet::{Connect, QoS, connect, publish};
+use crate::packet::Connect;
 use crate::session::Session;
 use crate::session::state::State;
 use crate::storage::list::NONE;
@@ -152,49 +152,37 @@ pub(super) fn check_features(identity: &Identity<'_>, features: Features) -> Res
     if all.contains(features) { Ok(()) } else { Err(UsageError::WrongIdentity) }
 }
 
-/// Writes a packet at the front of the reserve: its place, or the bytes it needs.
-pub(super) fn write_reserve(
-    room: &mut [u8],
-    first: u8,
-    body: &mut dyn FnMut(&mut Writer<'_>),
-) -> Result<Range<u32>, usize> {
-    // CONNECT usually has two length bytes, the others one; the second try knows.
-    let range = frame::write(room, 3, first, body)
-        .or_else(|needed| frame::write(room, frame::header_len(needed), first, body))?;
-    Ok(range.start as u32..range.end as u32)
+/// Puts the fixed header before a body that was put into the reserve, the longest header's distance from its front.
+/// Gives the packet's place, or the bytes it needs.
+pub(super) fn finish_reserve(room: &mut [u8], first: u8, remaining: usize) -> Result<Range<u32>, usize> {
+    let packet = frame::finish(room, frame::MAX_HEADER, first, remaining)?;
+    Ok(packet.start as u32..packet.end as u32)
 }
 
 /// Bytes the handshake needs: the largest of CONNECT, SUBSCRIBE with every filter, and the GET of
 /// synchronisation. One of them is there at a time.
 pub(super) fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
-    // Nothing fits into no room, so this is always the size.
-    let size =
-        |first, body: &mut dyn FnMut(&mut Writer<'_>)| frame::write(&mut [], 0, first, body).err().unwrap_or_default();
+    // What is put into no room is counted.
+    let mut connect = Writer::new(&mut []);
+    Connect {
+        client_id: &mut |w| identity.put_client_id(w),
+        user_name: &mut |w| identity.put_user_name(w),
+        password: None,
+        keep_alive: settings.keep_alive,
+        clean_session: settings.clean_session,
+        will: None,
+    }
+    .put_body(&mut connect);
+    let password = identity.token_capacity(None).saturating_add(2);
+    let mut subscribe = Writer::new(&mut []);
+    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
+    super::outbound::put_subscribe(&mut subscribe, device(identity), all);
+    let mut get = Writer::new(&mut []);
+    super::twin::put_sync_get(&mut get, 0);
+
     let connect = match settings.connect_reserve {
-        0 => {
-            let bare = size(connect::FIRST, &mut |w| {
-                let mut client_id = |w: &mut Writer<'_>| identity.put_client_id(w);
-                let mut user_name = |w: &mut Writer<'_>| identity.put_user_name(w);
-                Connect {
-                    client_id: &mut client_id,
-                    user_name: &mut user_name,
-                    password: None,
-                    keep_alive: settings.keep_alive,
-                    clean_session: settings.clean_session,
-                    will: None,
-                }
-                .put_body(w);
-            });
-            // The password, its length, and perhaps one more byte of Remaining Length.
-            bare.saturating_add(identity.token_capacity(None)).saturating_add(3)
-        }
+        0 => connect.len().saturating_add(password),
         bytes => bytes as usize,
     };
-    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
-    let subscribe = size(crate::packet::subscribe::FIRST, &mut |w| {
-        super::outbound::put_subscribe(w, device(identity), all);
-    });
-    let get = size(publish::first_byte(QoS::AtMostOnce, false, false), &mut |w| super::twin::put_sync_get(w, 0));
-    // With the header a first try leaves room for.
-    connect.max(subscribe).max(get).saturating_add(3)
+    connect.max(subscribe.len()).max(get.len()).saturating_add(frame::MAX_HEADER)
 }

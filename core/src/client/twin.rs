@@ -13,8 +13,8 @@ use super::request_id::{Request, put_request_id};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{Event, RequestError, TwinToken};
 use crate::packet::{QoS, publish};
-use crate::session::Ident;
 use crate::session::state::State;
+use crate::session::{Body, Ident};
 use crate::storage::{SlotKind, Ticket};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, twin};
@@ -101,12 +101,7 @@ impl TwinSync {
 
 impl Machine {
     pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<TwinToken, Error> {
-        self.at(parts, now, |this, parts| {
-            let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_get_topic(w, &mut |w| put_request_id(w, Request::Application(ticket)));
-            };
-            this.twin_request(parts, SlotKind::TwinGet, &mut topic, &[])
-        })
+        self.at(parts, now, |this, parts| this.twin_request(parts, None))
     }
 
     pub(crate) fn twin_report(
@@ -118,29 +113,18 @@ impl Machine {
         self.at(parts, now, |this, parts| {
             #[cfg(feature = "json")]
             crate::twin::check_patch(patch).map_err(UsageError::BadPatch)?;
-            let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_report_topic(w, &mut |w| put_request_id(w, Request::Application(ticket)));
-            };
-            this.twin_request(parts, SlotKind::TwinReport, &mut topic, patch)
+            this.twin_request(parts, Some(patch))
         })
     }
 
-    fn twin_request(
-        &mut self,
-        parts: &mut Parts<'_>,
-        kind: SlotKind,
-        topic: &mut dyn FnMut(&mut Writer<'_>, Ticket),
-        payload: &[u8],
-    ) -> Result<TwinToken, Error> {
+    /// Queues a report of `patch`, or a GET.
+    fn twin_request(&mut self, parts: &mut Parts<'_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
         if !self.wanted.contains(Features::TWIN) || self.refused.contains(Features::TWIN) {
             return Err(UsageError::NotSubscribed.into());
         }
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
-        let mut write = |w: &mut Writer<'_>, ident: Ident| {
-            publish::put_body(w, &mut |w| topic(w, ident.ticket), None, payload);
-            Ok(())
-        };
-        let ident = self.session.enqueue(&mut parts.storage, kind, first, &mut write)?;
+        let kind = if patch.is_some() { SlotKind::TwinReport } else { SlotKind::TwinGet };
+        let ident = self.session.enqueue(&mut parts.storage, kind, first, &Outgoing { patch })?;
         let deadline = self.session.now() + parts.settings.request_timeout;
         self.session.await_answer(parts.storage.slots, ident.ticket.slot, deadline);
         Ok(TwinToken(ident.ticket))
@@ -341,10 +325,26 @@ impl Machine {
 
 /// The body of a GET of synchronisation.
 pub(super) fn put_sync_get(w: &mut Writer<'_>, number: u16) {
-    let mut topic = |w: &mut Writer<'_>| {
-        twin::put_get_topic(w, &mut |w| {
-            put_request_id(w, Request::Sync(number));
-        });
-    };
-    publish::put_body(w, &mut topic, None, &[]);
+    let topic = w.begin_text();
+    twin::put_get_topic(w, &mut |w| put_request_id(w, Request::Sync(number)));
+    w.end_text(topic);
+}
+
+/// A request of the application's: a patch to report, or else a GET.
+struct Outgoing<'m> {
+    patch: Option<&'m [u8]>,
+}
+
+impl Body for Outgoing<'_> {
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+        let mut request_id = |w: &mut Writer<'_>| put_request_id(w, Request::Application(ident.ticket));
+        let topic = w.begin_text();
+        match self.patch {
+            Some(_) => twin::put_report_topic(w, &mut request_id),
+            None => twin::put_get_topic(w, &mut request_id),
+        }
+        w.end_text(topic);
+        publish::put_rest(w, None, self.patch.unwrap_or_default());
+        Ok(())
+    }
 }

@@ -57,7 +57,8 @@ impl Publish<'_> {
         let header_len = frame::header_len(self.encoded_len());
         let first = first_byte(self.qos, self.dup, self.retain);
         frame::write(room, header_len, first, &mut |w| {
-            put_body(w, &mut |w| w.put(self.topic.as_bytes()), self.id, self.payload);
+            w.put_text(self.topic);
+            put_rest(w, self.id, self.payload);
         })
         .map(|packet| packet.end)
     }
@@ -81,20 +82,13 @@ pub const fn first_byte(qos: QoS, dup: bool, retain: bool) -> u8 {
     FIRST | dup | (qos as u8).wrapping_shl(QOS_SHIFT) | retain as u8
 }
 
-/// Puts the body of a PUBLISH and gives the length of its topic in bytes. The caller refuses a topic longer
-/// than [`MAX_TEXT`](crate::wire::MAX_TEXT); `id` is there with QoS 1, and only then.
-pub fn put_body(
-    w: &mut Writer<'_>,
-    topic: &mut dyn FnMut(&mut Writer<'_>),
-    id: Option<PacketId>,
-    payload: &[u8],
-) -> usize {
-    let topic_len = w.put_text_with(topic);
+/// Puts what follows the topic, which was put as a text of at most [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes;
+/// `id` is there with QoS 1, and only then.
+pub fn put_rest(w: &mut Writer<'_>, id: Option<PacketId>, payload: &[u8]) {
     if let Some(id) = id {
         w.put_u16(id.get());
     }
     w.put(payload);
-    topic_len
 }
 
 /// The beginning of a PUBLISH that does not lie whole in memory.

@@ -12,6 +12,7 @@ use core::ops::Range;
 
 impl Session {
     /// Whether the application may call `command` now.
+    #[inline(never)]
     pub(crate) fn check(&self, command: Command) -> Result<(), UsageError> {
         if state::permits(self.state, command) { Ok(()) } else { Err(UsageError::InvalidState) }
     }
@@ -77,7 +78,7 @@ impl Session {
             State::Connecting => self.end(storage, Trigger::Disconnect, DisconnectReason::Requested),
             State::Subscribing | State::Ready => {
                 self.transition(Trigger::Disconnect);
-                self.timers.arm(TimeoutReason::Drain, self.now + settings.drain_timeout);
+                self.arm_after(TimeoutReason::Drain, settings.drain_timeout);
             }
             State::Draining => self.begin_close(settings),
             State::Offline | State::Closing | State::Failed => {}

@@ -17,8 +17,8 @@ mod transmit;
 
 pub(crate) use ending::Ended;
 pub use ending::{DisconnectReason, LastSent};
-pub(crate) use queue::Ident;
 pub use queue::Withdrawn;
+pub(crate) use queue::{Body, Ident};
 pub(crate) use receive::Incoming;
 pub use state::State;
 pub(crate) use transmit::{Lane, Lent};
@@ -29,7 +29,7 @@ use crate::storage::arena::Arena;
 use crate::storage::list::{List, NONE, Through};
 use crate::storage::window::Window;
 use crate::storage::{Slot, Storage};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use core::ops::Range;
 use receive::Skip;
 use state::Trigger;
@@ -174,6 +174,7 @@ impl Session {
     }
 
     /// An answer came that matched nothing.
+    #[inline(never)]
     pub(crate) const fn count_stray(&mut self) {
         self.stray = self.stray.saturating_add(1);
     }
@@ -183,6 +184,7 @@ impl Session {
     }
 
     /// Takes the caller's `now`: an earlier one counts as the latest.
+    #[inline(never)]
     pub(crate) fn tick(&mut self, now: Instant) -> Result<Instant, UsageError> {
         if now > Instant::MAX {
             return Err(UsageError::BadInstant);
@@ -197,21 +199,27 @@ impl Session {
 
     /// The next deadline and its reason.
     pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
+        let (mut at, mut reason) = self.timers.next();
         let request = self.waiting.first().and_then(|index| slots.get(usize::from(index)));
-        let request = request.map(|slot| (slot.deadline, TimeoutReason::Request));
-        let ping = self.ping_due(settings).map(|at| (at, TimeoutReason::KeepAlive));
-        [self.timers.next(), request, ping].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let request = request.map_or(Instant::NEVER, |slot| slot.deadline);
+        if request < at {
+            (at, reason) = (request, TimeoutReason::Request);
+        }
+        let ping = self.ping_due(settings);
+        if ping < at {
+            (at, reason) = (ping, TimeoutReason::KeepAlive);
+        }
+        (at != Instant::NEVER).then_some((at, reason))
     }
 
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
-    fn ping_due(&self, settings: &Settings) -> Option<Instant> {
+    fn ping_due(&self, settings: &Settings) -> Instant {
         if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
-            return None;
+            return Instant::NEVER;
         }
-        let interval = crate::time::Duration::from_secs(u32::from(settings.keep_alive));
-        let due = (self.last_out + interval.three_quarters()).min(self.last_in + interval);
-        due.set()
+        let interval = Duration::from_secs(u32::from(settings.keep_alive));
+        (self.last_out + interval.three_quarters()).min(self.last_in + interval)
     }
 
     /// Takes the earliest deadline that has passed, disarmed.
@@ -226,6 +234,12 @@ impl Session {
 
     pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Instant) {
         self.timers.arm(reason, at);
+    }
+
+    /// Sets the deadline `span` from now.
+    #[inline(never)]
+    pub(crate) fn arm_after(&mut self, reason: TimeoutReason, span: Duration) {
+        self.timers.arm(reason, self.now + span);
     }
 
     pub(crate) fn disarm(&mut self, reason: TimeoutReason) {
@@ -252,7 +266,7 @@ impl Session {
         if !waits {
             self.timers.disarm(TimeoutReason::Send);
         } else if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
-            self.timers.arm(TimeoutReason::Send, self.now + settings.send_timeout);
+            self.arm_after(TimeoutReason::Send, settings.send_timeout);
         }
     }
 }

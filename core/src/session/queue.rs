@@ -8,6 +8,7 @@ use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
 use crate::wire::{Writer, frame};
+use core::ops::Range;
 
 /// The names a packet will have, known before it is written.
 #[derive(Clone, Copy, Debug)]
@@ -27,19 +28,25 @@ pub enum Withdrawn {
     MaybeSent,
 }
 
+/// What a packet has after its fixed header.
+pub(crate) trait Body {
+    /// Puts it. A packet may be put more than once, until there is room for it: it has to be the same each time.
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError>;
+}
+
 impl Session {
-    /// Encodes a packet whose first byte is `first` and whose body `write` puts, whole or not at all.
+    /// Encodes a packet whose first byte is `first`, whole or not at all.
     pub(crate) fn enqueue(
         &mut self,
         storage: &mut Storage<'_>,
         kind: SlotKind,
         first: u8,
-        write: &mut dyn FnMut(&mut Writer<'_>, Ident) -> Result<(), UsageError>,
+        body: &dyn Body,
     ) -> Result<Ident, Error> {
         self.check(Command::Queue)?;
         let index = self.free.first().ok_or(CapacityError::SlotsFull)?;
         let ident = self.ident(storage.slots, index, kind);
-        let place = self.encode(storage, first, &mut |w| write(w, ident))?;
+        let place = self.encode(storage, first, body, ident)?;
         self.free.remove(storage.slots, index);
         self.arena.commit(storage.slots, index, place);
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
@@ -161,26 +168,14 @@ impl Session {
     }
 
     /// Writes a packet into free bytes of the arena.
-    fn encode(
-        &self,
-        storage: &mut Storage<'_>,
-        first: u8,
-        write: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), UsageError>,
-    ) -> Result<core::ops::Range<u32>, Error> {
+    fn encode(&self, storage: &mut Storage<'_>, first: u8, body: &dyn Body, ident: Ident) -> Result<Range<u32>, Error> {
         // Most packets have two length bytes; another number of them is found out on the way.
         const USUAL_HEADER: usize = 3;
-        let mut outcome = Ok(());
         let [gap, _] = self.arena.gaps(storage.slots, storage.tx.len());
-        let room = storage.tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
-        let needed = match frame::write(room, USUAL_HEADER, first, &mut |w| outcome = write(w)) {
-            Ok(range) => {
-                outcome?;
-                let at = |offset: usize| gap.start.saturating_add(offset as u32);
-                return Ok(at(range.start)..at(range.end));
-            }
+        let needed = match write(storage.tx, gap, USUAL_HEADER, first, body, ident)? {
+            Ok(place) => return Ok(place),
             Err(needed) => needed,
         };
-        outcome?;
         let capacity = self.arena.capacity(storage.tx.len());
         if needed > capacity {
             return Err(CapacityError::TooLarge { needed, capacity }.into());
@@ -189,11 +184,24 @@ impl Session {
             .arena
             .reserve(storage.slots, storage.tx, self.lend.slot(), needed)
             .ok_or_else(|| CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) })?;
-        let room = storage.tx.get_mut(place.start as usize..place.end as usize).unwrap_or_default();
-        let header = frame::header_len(needed);
-        match frame::write(room, header, first, &mut |w| outcome = write(w)) {
-            Ok(_) => Ok(place),
-            Err(needed) => Err(CapacityError::TooLarge { needed, capacity }.into()),
-        }
+        let written = write(storage.tx, place, frame::header_len(needed), first, body, ident)?;
+        written.map_err(|needed| CapacityError::TooLarge { needed, capacity }.into())
     }
+}
+
+/// Writes a packet into `gap` of `tx`: its place, or the bytes it needs.
+fn write(
+    tx: &mut [u8],
+    gap: Range<u32>,
+    header_room: usize,
+    first: u8,
+    body: &dyn Body,
+    ident: Ident,
+) -> Result<Result<Range<u32>, usize>, UsageError> {
+    let room = tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
+    let mut writer = frame::body_writer(room, header_room);
+    body.put(&mut writer, ident)?;
+    let remaining = writer.len();
+    let at = |offset: usize| gap.start.saturating_add(offset as u32);
+    Ok(frame::finish(room, header_room, first, remaining).map(|packet| at(packet.start)..at(packet.end)))
 }

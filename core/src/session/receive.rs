@@ -189,7 +189,7 @@ impl Session {
         self.cuts = 0;
         self.acked = true;
         if self.awaiting > 0 {
-            self.timers.arm(TimeoutReason::Puback, self.now + settings.puback_timeout);
+            self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
         } else {
             self.timers.disarm(TimeoutReason::Puback);
         }

@@ -262,17 +262,17 @@ impl Session {
             Lent::Connect => {
                 self.wipe_reserve(storage);
                 if self.state == State::Connecting {
-                    self.timers.arm(TimeoutReason::Connack, self.now + settings.connect_timeout);
+                    self.arm_after(TimeoutReason::Connack, settings.connect_timeout);
                 }
             }
             Lent::Subscribe => {
                 if self.subscribing > 0 {
-                    self.timers.arm(TimeoutReason::Suback, self.now + settings.subscribe_timeout);
+                    self.arm_after(TimeoutReason::Suback, settings.subscribe_timeout);
                 }
             }
             Lent::Control => {
                 if self.ping == Ping::Outstanding && !self.timers.is_armed(TimeoutReason::Pingresp) {
-                    self.timers.arm(TimeoutReason::Pingresp, self.now + settings.ping_timeout);
+                    self.arm_after(TimeoutReason::Pingresp, settings.ping_timeout);
                 }
             }
             Lent::Disconnect => self.finish_close(storage),
@@ -296,7 +296,7 @@ impl Session {
                     self.arena.release(slots, index);
                 }
                 if !self.timers.is_armed(TimeoutReason::Puback) {
-                    self.timers.arm(TimeoutReason::Puback, self.now + settings.puback_timeout);
+                    self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
                 }
             }
             SlotKind::Answer => {
@@ -335,7 +335,7 @@ impl Session {
     pub(super) fn begin_close(&mut self, settings: &Settings) {
         if self.transition(Trigger::Drained) {
             self.timers = super::Timers::new();
-            self.timers.arm(TimeoutReason::Close, self.now + settings.close_timeout);
+            self.arm_after(TimeoutReason::Close, settings.close_timeout);
         }
     }
 }

@@ -65,6 +65,7 @@ impl List {
     }
 
     /// Adds `index`, which is on no list of this kind, as the last.
+    #[inline(never)]
     pub(crate) fn push(&mut self, slots: &mut [Slot], index: u16) {
         let previous = self.tail;
         if let Some(link) = self.link_mut(slots, index) {
