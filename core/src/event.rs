@@ -11,7 +11,7 @@ use crate::topic::{Features, Properties};
 
 mod request;
 
-pub use request::RequestId;
+pub use request::{KeptRequestId, RequestId};
 
 /// One thing that happened.
 ///

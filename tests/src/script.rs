@@ -5,7 +5,7 @@
 
 use iothub_proto::auth::Identity;
 use iothub_proto::error::{Error, TimeoutReason};
-use iothub_proto::event::{Disconnected, MessageToken, RequestError, RequestId, TelemetryToken, TwinToken};
+use iothub_proto::event::{Disconnected, KeptRequestId, MessageToken, RequestError, TelemetryToken, TwinToken};
 use iothub_proto::time::Instant;
 use iothub_proto::topic::Features;
 use iothub_proto::{
@@ -88,7 +88,7 @@ pub enum Seen {
     Left(Vec<u8>),
     Method {
         name: String,
-        request: RequestId<'static>,
+        request: KeptRequestId,
         payload: Vec<u8>,
     },
     Document {
@@ -109,7 +109,7 @@ pub enum Seen {
         packet_id: Option<u16>,
         payload_len: u32,
         token: Option<MessageToken>,
-        request: Option<RequestId<'static>>,
+        request: Option<KeptRequestId>,
     },
     Unknown {
         topic: String,

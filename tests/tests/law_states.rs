@@ -1,7 +1,7 @@
 //! Every state × every verb: what is legal, what is refused as what, and that a refusal changes nothing.
 
 use iothub_proto::error::{Error, Field, PatchRule, UsageError, Violation};
-use iothub_proto::event::{DisconnectReason, LastSent, MessageToken, RequestId, TelemetryToken, TwinToken};
+use iothub_proto::event::{DisconnectReason, KeptRequestId, LastSent, MessageToken, TelemetryToken, TwinToken};
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::topic::{Features, SystemProperties};
 use iothub_proto::{ConnectOptions, Settings, State, Telemetry};
@@ -23,10 +23,10 @@ struct Held {
     twin: TwinToken,
     /// Delivered on this connection, or on the one before where this one cannot deliver.
     message: MessageToken,
-    method: RequestId<'static>,
+    method: KeptRequestId,
 }
 
-fn delivered(rig: &mut Rig<'_>) -> (MessageToken, RequestId<'static>) {
+fn delivered(rig: &mut Rig<'_>) -> (MessageToken, KeptRequestId) {
     let events = rig.feed(&[publish(0x32, C2D, Some(9), b"m"), publish(0x30, METHOD, None, b"{}")].concat()).events;
     let [Seen::Message { token: Some(token), .. }, Seen::Method { request, .. }] = events.as_slice() else {
         panic!("{events:?}")

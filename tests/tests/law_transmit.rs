@@ -1,7 +1,7 @@
 //! Output: what is lent is frozen, what half-sent packets come to, when DUP is set, and which packet ids are used.
 
 use iothub_proto::error::{TimeoutReason, UsageError};
-use iothub_proto::event::{DisconnectReason, LastSent, RequestError, RequestId, Withdrawn};
+use iothub_proto::event::{DisconnectReason, KeptRequestId, LastSent, RequestError, Withdrawn};
 use iothub_proto::packet::QoS;
 use iothub_proto::time::Duration;
 use iothub_proto::topic::Features;
@@ -25,7 +25,7 @@ fn send0(rig: &mut Rig<'_>, payload: &[u8]) {
     rig.client.send_telemetry(rig.now, &message).unwrap();
 }
 
-fn call(rig: &mut Rig<'_>) -> RequestId<'static> {
+fn call(rig: &mut Rig<'_>) -> KeptRequestId {
     let events = rig.feed(&publish(0x30, METHOD, None, b"{}")).events;
     let [Seen::Method { request, .. }] = events.as_slice() else { panic!("{events:?}") };
     *request

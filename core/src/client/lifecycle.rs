@@ -157,8 +157,7 @@ fn check_options(identity: &Identity<'_>, options: &ConnectOptions<'_>) -> Resul
 /// When to renew a credential of this lifetime: before its end by the margin and as much jitter at most, but never
 /// more than a quarter of it.
 fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
-    let margin_ms = margin.as_millis().min(u64::from(u32::MAX));
-    let jitter = Duration::from_millis(margin_ms.saturating_mul(u64::from(random)) >> 32);
+    let jitter = margin.scaled(random);
     lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
 }
 

@@ -20,7 +20,7 @@ impl Machine {
         &mut self,
         parts: &mut Parts<'_>,
         now: Instant,
-        request: &RequestId<'_>,
+        request: RequestId<'_>,
         status: u16,
         body: &[u8],
     ) -> Result<(), Error> {
@@ -32,7 +32,7 @@ impl Machine {
             if body.len() > MAX_BODY {
                 return Err(UsageError::MessageTooLarge { len: body.len(), limit: MAX_BODY }.into());
             }
-            let answer = Answer { status, request: request.as_bytes(), body };
+            let answer = Answer { status, request: request.as_str().as_bytes(), body };
             let first = publish::first_byte(QoS::AtMostOnce, false, false);
             this.session.enqueue(&mut parts.storage, SlotKind::Answer, first, &answer)?;
             this.session.method_answered();

@@ -27,6 +27,7 @@ use crate::storage::window::Decision;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
 use crate::topic::Features;
+use core::mem::MaybeUninit;
 use machine::{Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -122,8 +123,42 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
-    pub fn new(config: Config<'a>, mut storage: Storage<'a>) -> Result<Self, Error> {
-        Ok(Self { machine: Machine::new(&config, &mut storage)?, storage, config })
+    pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
+        let reserve = Machine::check(&config, &storage)?;
+        Ok(Self::checked(config, storage, reserve))
+    }
+
+    /// The same, made in its place: a firmware has it in static memory, and not for a moment on its stack.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use iothub_proto::{Client, Config, Inbound, Slot, Storage, auth::Identity};
+    /// let (mut tx, mut slots, mut inbound) = ([0; 2048], [Slot::EMPTY; 8], [Inbound::EMPTY; 8]);
+    /// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    /// let mut place = MaybeUninit::uninit();
+    /// let config = Config::new(Identity::device("contoso.azure-devices.net", "dev1"));
+    /// let client = Client::new_in(&mut place, &config, storage)?;
+    /// # let _ = client;
+    /// # Ok::<(), iothub_proto::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        config: &Config<'a>,
+        storage: Storage<'a>,
+    ) -> Result<&'p mut Self, Error> {
+        let reserve = Machine::check(config, &storage)?;
+        Ok(place.write(Self::checked(*config, storage, reserve)))
+    }
+
+    #[inline]
+    fn checked(config: Config<'a>, storage: Storage<'a>, reserve: u32) -> Self {
+        let Storage { tx, slots, inbound } = storage;
+        let machine = Machine::new(&config.settings, slots, reserve);
+        Self { machine, storage: Storage { tx, slots, inbound }, config }
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {
@@ -311,21 +346,22 @@ impl<'a> Client<'a> {
         machine.settle_message(&mut parts, now, token, Decision::Left)
     }
 
-    /// Answers a direct method with an HTTP-like status and JSON, or nothing. The hub drops a second answer.
+    /// Answers a direct method with an HTTP-like status and JSON, or nothing. The request is named by its
+    /// [`RequestId`] or by what [`RequestId::keep`] made of it. The hub drops a second answer.
     ///
     /// # Errors
     ///
     /// [`UsageError::Stale`] if its connection is over; [`UsageError::MessageTooLarge`] above 128 KiB;
     /// [`CapacityError`](crate::error::CapacityError).
-    pub fn method_respond(
+    pub fn method_respond<'r>(
         &mut self,
         now: Instant,
-        request: &RequestId<'_>,
+        request: impl Into<RequestId<'r>>,
         status: u16,
         body: &[u8],
     ) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.method_respond(&mut parts, now, request, status, body)
+        machine.method_respond(&mut parts, now, request.into(), status, body)
     }
 
     /// Asks for the whole twin. It ends in [`Event::TwinDocument`] or [`Event::RequestFailed`].

@@ -19,9 +19,8 @@ impl Session {
 
     /// Begins a connection with the CONNECT that stands in the reserve. `now` rebases the clock.
     pub(crate) fn begin(&mut self, storage: &mut Storage<'_>, now: Instant, connect: Range<u32>, clean: bool) {
-        let back = self.now.since(now);
-        if back > Duration::ZERO {
-            self.rebase(storage.slots, back);
+        if now < self.now {
+            self.rebase(storage.slots, now);
         }
         self.transition(Trigger::Connect);
         self.now = now;
@@ -37,11 +36,11 @@ impl Session {
     }
 
     /// The caller's clock was set back: what is kept for the next connection moves with it.
-    fn rebase(&mut self, slots: &mut [Slot], back: Duration) {
+    fn rebase(&self, slots: &mut [Slot], now: Instant) {
         let mut next = self.waiting.first();
         while let Some(index) = next {
             if let Some(slot) = slots.get_mut(usize::from(index)) {
-                slot.deadline = Instant::ZERO + slot.deadline.since(Instant::ZERO).saturating_sub(back);
+                slot.deadline = slot.deadline.set_back(self.now, now);
             }
             next = self.waiting.after(slots, index);
         }

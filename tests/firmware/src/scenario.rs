@@ -8,6 +8,7 @@
 mod script;
 
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 use harness::{Place, received};
 use iothub_proto::auth::Identity;
 use iothub_proto::event::{DisconnectReason, TelemetryToken};
@@ -25,7 +26,7 @@ static RX: Place<[u8; MAX_PACKET]> = Place::new();
 static SLOTS: Place<[Slot; 8]> = Place::new();
 static INBOUND: Place<[Inbound; 8]> = Place::new();
 static TOKEN: Place<[u8; 256]> = Place::new();
-static CLIENT: Place<Client<'static>> = Place::new();
+static CLIENT: Place<MaybeUninit<Client<'static>>> = Place::new();
 
 /// The client and what its driver has.
 struct Device {
@@ -96,7 +97,7 @@ fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static
             slots: SLOTS.put([Slot::EMPTY; 8]),
             inbound: INBOUND.put([Inbound::EMPTY; 8]),
         };
-        Some(CLIENT.put(Client::new(config, storage).ok()?))
+        Client::new_in(CLIENT.get(), &config, storage).ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use iothub_proto::Event;
 use iothub_proto::error::Error;
 use iothub_proto::event::{
-    Disconnected, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken,
+    Disconnected, KeptRequestId, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken,
 };
 use iothub_proto::topic::{Encoded, Features, Properties};
 
@@ -26,7 +26,7 @@ pub enum Seen {
     Method {
         name: String,
         payload: Vec<u8>,
-        request: RequestId<'static>,
+        request: KeptRequestId,
     },
     TwinDocument {
         token: Option<TwinToken>,
@@ -55,7 +55,7 @@ pub enum Seen {
         topic: String,
         payload_len: u32,
         token: Option<MessageToken>,
-        request: Option<RequestId<'static>>,
+        request: Option<KeptRequestId>,
     },
     MessageLeft(Received),
     Unknown {
@@ -107,7 +107,7 @@ fn decode(properties: Properties<'_>) -> Vec<(String, Option<String>)> {
     properties.iter().map(|property| (text(property.name), property.value.map(text))).collect()
 }
 
-fn keep(request: RequestId<'_>) -> RequestId<'static> {
+fn keep(request: RequestId<'_>) -> KeptRequestId {
     request.keep().expect("the hub's request ids are short")
 }
 
