@@ -1,6 +1,8 @@
 //! The client against bytes written by hand: what a hub rarely does, and what drivers rarely do.
 
+mod model;
 mod review;
+mod split;
 
 use super::Client;
 use crate::auth::Identity;
@@ -14,6 +16,23 @@ use std::format;
 use std::string::String;
 use std::vec;
 use std::vec::Vec;
+
+impl super::machine::Machine {
+    /// Panics unless what is wanted of the session, and what synchronisation waits for, is consistent.
+    pub(super) fn check_consistent(&self, settings: &Settings) {
+        let session = &self.session;
+        if !session.state().is_connected() {
+            // In `Closing` neither has an effect.
+            let wants = session.wants_subscribe || session.wants_twin;
+            assert!(!wants || session.state().has_connection());
+            return;
+        }
+        let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
+        assert_eq!(session.wants_subscribe, !missing.is_empty());
+        assert!(!session.wants_twin || !self.twin.is_outstanding());
+        self.check_synced(settings);
+    }
+}
 
 /// What a client works in.
 pub(super) struct Memory {

@@ -348,3 +348,15 @@ impl Body for Outgoing<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Machine {
+    /// Panics if a desired version is missing and nothing would ever fetch it.
+    pub(super) fn check_synced(&self, settings: &crate::config::Settings) {
+        let active = settings.twin_sync && !self.twin.failed && self.granted.contains(NEEDED);
+        let missing = self.twin.have.is_none_or(|have| self.twin.seen > have);
+        let coming =
+            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+        assert!(!active || !missing || coming || self.session.state() != State::Ready, "{:?}", self.twin);
+    }
+}

@@ -5,6 +5,28 @@ use std::vec::Vec;
 
 const SLOTS: usize = 12;
 
+impl Arena {
+    /// The slots that have bytes, by age. Panics if two of them share a byte or one lies outside.
+    pub(crate) fn check_consistent(&self, slots: &[Slot], len: usize) -> Vec<u16> {
+        let mut by_age = Vec::new();
+        let mut next = self.order.first();
+        while let Some(index) = next {
+            by_age.push(index);
+            assert!(by_age.len() <= slots.len(), "the ring is a circle");
+            next = self.order.after(slots, index);
+        }
+        let mut places: Vec<_> = by_age.iter().map(|&index| &slots[usize::from(index)]).collect();
+        places.sort_unstable_by_key(|slot| slot.start);
+        let mut free = self.base;
+        for slot in places {
+            assert!(slot.len > 0 && slot.start >= free, "no overlap: {slot:?}");
+            free = slot.start + slot.len;
+        }
+        assert!(free as usize <= len);
+        by_age
+    }
+}
+
 /// An arena and what its packets must hold.
 struct Model {
     arena: Arena,
@@ -54,19 +76,12 @@ impl Model {
     }
 
     fn check(&self) {
-        let mut places: Vec<_> = self
-            .live
-            .iter()
-            .map(|&index| {
-                let slot = &self.slots[index as usize];
-                let place = slot.start as usize..(slot.start + slot.len) as usize;
-                assert!(self.tx[place.clone()].iter().all(|&byte| byte == self.fills[index as usize]), "contents");
-                assert!(slot.start >= self.arena.base && place.end <= self.tx.len(), "bounds");
-                (place.start, place.end)
-            })
-            .collect();
-        places.sort_unstable();
-        assert!(places.windows(2).all(|pair| pair[0].1 <= pair[1].0), "no overlap: {places:?}");
+        assert_eq!(self.arena.check_consistent(&self.slots, self.tx.len()), self.live);
+        for &index in &self.live {
+            let slot = &self.slots[index as usize];
+            let place = slot.start as usize..(slot.start + slot.len) as usize;
+            assert!(self.tx[place].iter().all(|&byte| byte == self.fills[index as usize]), "contents");
+        }
     }
 }
 
