@@ -45,11 +45,7 @@ impl Machine {
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged()
-            || self.ready
-            || self.credential_expires()
-            || self.session.has_skipped()
-            || self.session.has_ended()
+        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
     fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {

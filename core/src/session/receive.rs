@@ -23,6 +23,8 @@ pub(super) enum Skip {
     },
     Payload {
         left: u32,
+        /// Its packet id, at QoS 1.
+        id: Option<PacketId>,
     },
 }
 
@@ -72,14 +74,12 @@ impl<'i> Step<'i> {
 }
 
 impl Session {
-    /// A PUBLISH larger than the receive buffer is passing by.
-    pub(crate) const fn is_skipping(&self) -> bool {
-        !matches!(self.skip, Skip::None)
-    }
-
-    /// A skipped PUBLISH has ended, and the client was not told yet.
-    pub(crate) const fn has_skipped(&self) -> bool {
-        matches!(self.skip, Skip::Payload { left: 0 })
+    /// The QoS 1 PUBLISH of which bytes are still to be skipped: it cannot be acknowledged yet.
+    pub(super) const fn skipping(&self) -> Option<PacketId> {
+        match self.skip {
+            Skip::Payload { left: 1.., id } => id,
+            _ => None,
+        }
     }
 
     pub(crate) const fn heard(&mut self) {
@@ -96,7 +96,7 @@ impl Session {
         match self.skip {
             Skip::None => self.packet(storage, settings, input),
             Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after),
-            Skip::Payload { left } => Ok(self.skip_payload(input, left)),
+            Skip::Payload { left, id } => Ok(self.skip_payload(input, left, id)),
         }
     }
 
@@ -231,7 +231,7 @@ impl Session {
         match publish::head(header, input)? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
-                self.skip = Skip::Payload { left };
+                self.skip = Skip::Payload { left, id: publish.id };
                 Ok(Step::took(len, Incoming::Oversize { publish, payload_len: left }))
             }
             Head::Needs(needed) if needed <= settings.max_packet as usize => Ok(Step::needs(needed)),
@@ -266,18 +266,18 @@ impl Session {
             }
         };
         let payload_len = after.saturating_sub(len as u32);
-        self.skip = Skip::Payload { left: payload_len };
+        self.skip = Skip::Payload { left: payload_len, id };
         let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
         Ok(Step::took(len, Incoming::Oversize { publish, payload_len }))
     }
 
-    fn skip_payload<'i>(&mut self, input: &'i [u8], left: u32) -> Step<'i> {
+    fn skip_payload<'i>(&mut self, input: &'i [u8], left: u32, id: Option<PacketId>) -> Step<'i> {
         let passing = input.len().min(left as usize);
         let rest = left.saturating_sub(passing as u32);
         if passing == 0 && left > 0 {
             return Step::needs(0);
         }
-        self.skip = if rest == 0 { Skip::None } else { Skip::Payload { left: rest } };
+        self.skip = if rest == 0 { Skip::None } else { Skip::Payload { left: rest, id } };
         let bytes = input.get(..passing).unwrap_or_default();
         Step::took(passing, Incoming::Piece { bytes, last: rest == 0 })
     }

@@ -151,8 +151,10 @@ impl Session {
 
     /// The next PUBACK, unless its PUBLISH is still coming in.
     fn next_ack(&self, storage: &Storage<'_>) -> Option<packet::PacketId> {
-        let blocked = self.is_skipping() && self.window.len() == 1;
-        self.window.next_ack(storage.inbound).filter(|_| !blocked)
+        let id = self.window.next_ack(storage.inbound)?;
+        // It is the newest in the window, or not there at all.
+        let is_skipped = self.window.len() == 1 && self.skipping() == Some(id);
+        (!is_skipped).then_some(id)
     }
 
     /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
@@ -334,7 +336,7 @@ impl Session {
             && self.asked == 0
             && self.methods == 0
             && self.answers.is_empty()
-            && self.next_ack(storage).is_none()
+            && self.window.next_ack(storage.inbound).is_none()
     }
 
     /// DISCONNECT is next, and nothing after it (MQTT-3.14.4-2).
