@@ -10,6 +10,8 @@ mod rx;
 mod slot;
 pub(crate) mod window;
 
+use core::fmt;
+
 pub use rx::RxBuffer;
 pub use slot::Slot;
 pub(crate) use slot::{Flags, SlotKind, Ticket};
@@ -29,7 +31,6 @@ pub use window::Inbound;
 /// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
 /// # let _ = storage;
 /// ```
-#[derive(Debug)]
 pub struct Storage<'a> {
     /// Bytes for outgoing packets.
     pub tx: &'a mut [u8],
@@ -37,6 +38,17 @@ pub struct Storage<'a> {
     pub slots: &'a mut [Slot],
     /// Records of messages not yet acknowledged.
     pub inbound: &'a mut [Inbound],
+}
+
+impl fmt::Debug for Storage<'_> {
+    /// Sizes only: the password passes through `tx`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage")
+            .field("tx", &self.tx.len())
+            .field("slots", &self.slots.len())
+            .field("inbound", &self.inbound.len())
+            .finish()
+    }
 }
 
 impl Storage<'_> {
