@@ -1,14 +1,15 @@
 //! How a connection begins and ends, and what time does to it.
 
 use super::machine::{Machine, Parts, check_features, write_reserve};
-use crate::config::{ConnectOptions, Telemetry};
+use super::telemetry::check_message;
+use crate::config::ConnectOptions;
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
 use crate::packet::{Connect, WillFields, connect};
 use crate::session::Ended;
 use crate::session::state::{Command, State};
 use crate::time::{Duration, Instant};
-use crate::topic::{Features, telemetry};
+use crate::topic::{Device, Features, telemetry};
 use crate::wire::Writer;
 use core::ops::Range;
 use zeroize::Zeroize;
@@ -27,7 +28,7 @@ impl Machine {
             return Err(UsageError::BadInstant.into());
         }
         self.session.check(Command::Connect)?;
-        check_options(options)?;
+        check_options(super::machine::device(parts.identity), options)?;
         let packet = self.write_connect(parts, options)?;
         self.session.begin(&mut parts.storage, now, packet, parts.settings.clean_session);
         self.asked = Features::NONE;
@@ -145,15 +146,16 @@ pub(super) fn disconnected(ended: Ended) -> Disconnected {
     }
 }
 
-fn check_options(options: &ConnectOptions<'_>) -> Result<(), UsageError> {
+fn check_options(device: Device<'_>, options: &ConnectOptions<'_>) -> Result<(), UsageError> {
     if options.password.is_some_and(|password| password.len() > MAX_TEXT) {
         return Err(UsageError::BadText { field: Field::Password, at: MAX_TEXT });
     }
-    let Some(Telemetry { payload, properties, .. }) = options.will else { return Ok(()) };
-    if payload.len() > MAX_TEXT {
-        return Err(UsageError::MessageTooLarge { len: payload.len(), limit: MAX_TEXT });
+    let Some(will) = options.will else { return Ok(()) };
+    let len = will.payload.len();
+    if len > MAX_TEXT {
+        return Err(UsageError::MessageTooLarge { len, limit: MAX_TEXT });
     }
-    crate::topic::properties::check(*properties)
+    check_message(device, will)
 }
 
 /// When to renew a credential of this lifetime: before its end by the margin and as much jitter at most, but never

@@ -8,7 +8,7 @@ use crate::packet::{QoS, publish};
 use crate::session::Withdrawn;
 use crate::storage::SlotKind;
 use crate::time::Instant;
-use crate::topic::{properties, telemetry};
+use crate::topic::{Device, properties, telemetry};
 use crate::wire::{MAX_TEXT, Writer};
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
@@ -23,10 +23,7 @@ impl Machine {
     ) -> Result<TelemetryToken, Error> {
         self.at(parts, now, |this, parts| {
             let device = device(parts.identity);
-            if message.system.output.is_some() && device.module_id.is_none() {
-                return Err(UsageError::WrongIdentity.into());
-            }
-            properties::check(message.properties)?;
+            check_message(device, message)?;
             let kind = match message.qos {
                 QoS::AtMostOnce => SlotKind::Telemetry0,
                 QoS::AtLeastOnce => SlotKind::Telemetry1,
@@ -56,6 +53,14 @@ impl Machine {
     ) -> Result<Withdrawn, Error> {
         self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
     }
+}
+
+/// What no message of `device` may have, a will included.
+pub(super) fn check_message(device: Device<'_>, message: &Telemetry<'_>) -> Result<(), UsageError> {
+    if message.system.output.is_some() && device.module_id.is_none() {
+        return Err(UsageError::WrongIdentity);
+    }
+    properties::check(message.properties)
 }
 
 /// A topic has a 16-bit length (MQTT-4.7.3-3).
