@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::error::CapacityError;
-use crate::event::{Event, MessageToken, RequestId, TwinToken};
+use crate::event::{Event, KeptRequestId, MessageToken, TwinToken};
 use crate::packet::QoS;
 use crate::session::State;
 use crate::time::Duration;
@@ -45,7 +45,7 @@ struct Model<'m> {
     /// The last number lent on this connection.
     last_lent: Option<u32>,
     twins: Vec<TwinToken>,
-    calls: Vec<RequestId<'static>>,
+    calls: Vec<KeptRequestId>,
 
     /// The hub: whether it has the session, ids to acknowledge, requests to answer, its own messages.
     session: bool,
