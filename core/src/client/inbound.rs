@@ -108,7 +108,7 @@ impl Machine {
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
                 if self.wanted.is_empty() {
-                    self.now_ready(parts);
+                    self.now_ready();
                 } else {
                     self.want_subscribe();
                 }
@@ -130,21 +130,22 @@ impl Machine {
             }
         }
         self.refused = self.refused.union(refused);
-        self.granted = self.granted.union(asked.difference(refused));
+        let new = asked.difference(refused);
+        self.granted = self.granted.union(new);
+        self.sync_start(parts, new);
         self.want_subscribe();
         if self.session.state() == State::Ready {
             return Some(Event::Subscribed { features: asked, refused });
         }
-        self.now_ready(parts);
+        self.now_ready();
         // Before any later byte is looked at.
         core::mem::take(&mut self.ready).then_some(Event::Ready { refused: self.refused })
     }
 
     /// `Ready` is an event of its own: after CONNACK alone it waits for the next call.
-    fn now_ready(&mut self, parts: &Parts<'_>) {
+    fn now_ready(&mut self) {
         if self.session.subscribed() {
             self.ready = true;
-            self.sync_start(parts);
         }
     }
 

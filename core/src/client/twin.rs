@@ -142,10 +142,10 @@ impl Machine {
         Ok(TwinToken(ident.ticket))
     }
 
-    /// The first fetch of a connection.
-    pub(super) fn sync_start(&mut self, parts: &Parts<'_>) {
+    /// The first fetch of a connection, once the hub has granted both features, the last of them among `new`.
+    pub(super) fn sync_start(&mut self, parts: &Parts<'_>, new: Features) {
         let both = Features::TWIN.union(Features::DESIRED);
-        if parts.settings.twin_sync && self.granted.contains(both) {
+        if parts.settings.twin_sync && self.granted.contains(both) && new.difference(both) != new {
             self.session.wants_twin = true;
         }
     }
@@ -158,7 +158,8 @@ impl Machine {
 
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
-        if self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch) {
+        let busy = self.twin.outstanding || self.session.wants_twin;
+        if busy || self.twin.failed || self.session.is_armed(TimeoutReason::TwinRefetch) {
             return;
         }
         let at = self.twin.next_fetch();
@@ -184,16 +185,15 @@ impl Machine {
             return false;
         };
         // The first of a connection counts even if it is lower: the twin was made anew.
-        if self.twin.have.is_some_and(|have| version < have) {
-            return true;
-        }
-        self.twin.have = Some(version);
-        if self.twin.seen > version {
+        let newer = self.twin.have.filter(|have| version < *have);
+        let have = newer.unwrap_or(version);
+        self.twin.have = Some(have);
+        if self.twin.seen > have {
             self.sync_fetch();
         } else {
             self.twin.apart = FETCH_APART;
         }
-        false
+        newer.is_some()
     }
 
     pub(super) fn twin_desired<'i>(
