@@ -116,9 +116,8 @@ impl Machine {
 
     pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            while this.session.error().is_none()
-                && let Some(reason) = this.session.pop_due(&parts.storage, parts.settings)
-            {
+            // After a fatal error only the requests that wait for a connection have a deadline.
+            while let Some(reason) = this.session.pop_due(&parts.storage, parts.settings) {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),

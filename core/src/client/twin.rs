@@ -202,7 +202,8 @@ impl Machine {
         version: Option<u64>,
         payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
-        let synced = parts.settings.twin_sync && !self.twin.failed && self.granted.contains(Features::TWIN);
+        // On a resumed session patches come before SUBACK: what counts is that nothing was refused.
+        let synced = parts.settings.twin_sync && !self.twin.failed && !self.refused.contains(Features::TWIN);
         let Some(version) = version.filter(|_| synced) else {
             return payload.map(|payload| Event::TwinDesired { version, unsynced: true, payload });
         };
