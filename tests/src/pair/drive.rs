@@ -149,7 +149,7 @@ impl Pair {
                     self.sent.extend(Sent::split(now, self.connections, bytes));
                 }
             }
-            let taken = transport.link.send(End::Client, now, bytes);
+            let taken = if self.stalled { 0 } else { transport.link.send(End::Client, now, bytes) };
             if taken < bytes.len() {
                 self.lent = Some((bytes[taken..].as_ptr(), bytes[taken..].to_vec()));
             }
