@@ -108,6 +108,8 @@ pub struct Pair {
     pub link: LinkConfig,
     /// Where the next links break, in order of their opening.
     pub cuts: VecDeque<Option<LinkCut>>,
+    /// The client's socket takes no bytes.
+    pub stalled: bool,
     /// The client sends after each event instead of after all that have arrived.
     pub eager: bool,
     /// The application inside the match arm.

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 mod common;
 use common::{puback, publish};
 
-const FAR: Duration = Duration::from_millis(u64::MAX);
-const LAST: u64 = u64::MAX - 1;
+const FAR: Duration = Duration::MAX;
+const LAST: u64 = Instant::MAX.as_millis() + Duration::MAX.as_millis();
 
 fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds)

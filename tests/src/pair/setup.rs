@@ -146,6 +146,7 @@ impl Setup {
             certificate: None,
             link: self.link,
             cuts: VecDeque::new(),
+            stalled: false,
             eager: self.eager,
             handler: None,
             expects_violations: false,
