@@ -169,7 +169,10 @@ impl<'a> Device<'a> {
             ..SystemProperties::default()
         };
         match client.send_telemetry(now, &Telemetry { payload: body.as_bytes(), system, ..Telemetry::default() }) {
-            Ok(_) => self.queued += 1,
+            Ok(_) => {
+                println!("reading {}", self.queued);
+                self.queued += 1;
+            }
             // Law 3: nothing changed. When the hub has acknowledged older readings there is room again.
             Err(error) => println!("skipped a reading: {error}"),
         }
