@@ -309,6 +309,7 @@ fn endless() -> Settings {
         request_timeout: FAR,
         drain_timeout: FAR,
         close_timeout: FAR,
+        credential_margin: Duration::ZERO,
         ..Settings::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Other people's clients against the hub simulator: what it says must be what they expect of the service.
 //!
 //! Ignored unless asked for, since they need Python packages: `azure-iot-device` 2.14 (it always connects to
-//! port 8883, so that port must be free) and `paho-mqtt`. `PYTHON` names the interpreter that has them.
+//! port 8883, so that port must be free) and `paho-mqtt`. `IOTHUB_PEERS_PYTHON` names the interpreter that has them.
 
 mod common;
 
@@ -48,7 +48,7 @@ impl Peer {
         server.listen_tls(8883).expect("port 8883 is free");
         let ca_file = std::env::temp_dir().join(format!("iothub-peer-{}.pem", std::process::id()));
         std::fs::write(&ca_file, server.ca_pem()).unwrap();
-        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = std::env::var("IOTHUB_PEERS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let script = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/").to_owned() + script)
             .arg(format!("HostName=localhost;DeviceId=dev1;SharedAccessKey={KEY}"))

@@ -40,7 +40,7 @@ impl<'i> RequestId<'i> {
     }
 }
 
-impl<'i> From<&RequestId<'i>> for RequestId<'i> {
+impl From<&Self> for RequestId<'_> {
     fn from(id: &Self) -> Self {
         *id
     }

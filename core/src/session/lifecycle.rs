@@ -211,6 +211,7 @@ impl Session {
     fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
         if reason != DisconnectReason::Requested && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
+            self.careful |= self.cuts >= POISON_CUTS;
         }
         self.ended = Some(Ended {
             reason,

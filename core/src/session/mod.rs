@@ -98,8 +98,10 @@ pub(crate) struct Session {
     pub(crate) window: Window,
     skip: Skip,
 
-    /// Consecutive cuts with a PUBLISH lent and no PUBACK.
+    /// Consecutive cuts with a PUBLISH lent and no PUBACK, as far as they speak against the oldest message.
     cuts: u8,
+    /// There were [`POISON_CUTS`] of them: messages go out one at a time until a PUBACK.
+    careful: bool,
     /// A PUBACK came on this connection.
     acked: bool,
     clean: bool,
@@ -149,6 +151,7 @@ impl Session {
             window: Window::default(),
             skip: Skip::None,
             cuts: 0,
+            careful: false,
             acked: false,
             clean: false,
             last_sent: None,

@@ -187,6 +187,7 @@ impl Session {
             self.awaiting = self.awaiting.saturating_sub(1);
         }
         self.cuts = 0;
+        self.careful = false;
         self.acked = true;
         if self.awaiting > 0 {
             self.arm_after(TimeoutReason::Puback, settings.puback_timeout);

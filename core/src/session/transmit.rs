@@ -5,7 +5,7 @@
 //! their turn comes, so they need no memory that the application could fill (law 12).
 
 use super::state::{State, Trigger};
-use super::{LastSent, POISON_CUTS, Session};
+use super::{LastSent, Session};
 use crate::config::Settings;
 use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
@@ -146,7 +146,7 @@ impl Session {
     /// The oldest telemetry not lent, if the window lets it go.
     fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> Option<u16> {
         let slot = storage.slots.get(usize::from(self.unsent))?;
-        let window = if self.cuts >= POISON_CUTS { 1 } else { settings.send_window };
+        let window = if self.careful { 1 } else { settings.send_window };
         (slot.kind == SlotKind::Telemetry0 || self.in_flight < window).then_some(self.unsent)
     }
 
