@@ -5,7 +5,7 @@ use super::machine::{Machine, Parts, device};
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{Publish, Suback};
-use crate::session::Incoming;
+use crate::session::{Incoming, Step};
 use crate::session::state::State;
 use crate::storage::Storage;
 use crate::storage::window::Decision;
@@ -38,11 +38,7 @@ impl Machine {
             if input.len() > this.unread {
                 this.session.heard();
             }
-            let handled = this.take_input(parts, input)?;
-            if !input.is_empty() {
-                this.unread = input.len().saturating_sub(handled.consumed);
-            }
-            Ok(handled)
+            this.take_input(parts, input)
         })
     }
 
@@ -64,11 +60,12 @@ impl Machine {
                 break;
             }
             let rest = input.get(consumed..).unwrap_or_default();
-            match self.session.step(&mut parts.storage, parts.settings, rest) {
-                Ok(step) if step.consumed == 0 && matches!(step.incoming, Incoming::Nothing) => {
-                    needed = step.needed;
+            let error = match self.session.step(&mut parts.storage, parts.settings, rest) {
+                Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
+                    needed = bytes;
                     break;
                 }
+                Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
                 Ok(step) => {
                     consumed = consumed.saturating_add(step.consumed);
                     event = self.incoming(parts, step.incoming);
@@ -76,14 +73,19 @@ impl Machine {
                         // As if what follows came in another call (law 8).
                         self.session.settle(&parts.storage, parts.settings);
                     }
+                    continue;
                 }
+                Err(error) => Error::Peer(error),
+            };
+            if consumed > 0 {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
-                Err(_) if consumed > 0 => break,
-                Err(error) => {
-                    self.session.fail(&mut parts.storage, error);
-                    event = self.waiting_event(parts);
-                }
+                break;
             }
+            self.session.fail(&mut parts.storage, error);
+            event = self.waiting_event(parts);
+        }
+        if !input.is_empty() {
+            self.unread = input.len().saturating_sub(consumed);
         }
         Ok(Handled { consumed, needed, event })
     }
@@ -106,7 +108,7 @@ impl Machine {
 
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
-            Incoming::Nothing => None,
+            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Publish(publish) => self.publish(parts, &publish),
             Incoming::Accepted { session_present } => {
