@@ -64,8 +64,8 @@ pub struct Pending {
 }
 
 impl Machine {
-    /// Checks everything once; trusted after.
-    pub(crate) fn new(config: &Config<'_>, storage: &mut Storage<'_>) -> Result<Self, Error> {
+    /// Checks everything once; trusted after. Gives the bytes of the reserve.
+    pub(crate) fn check(config: &Config<'_>, storage: &Storage<'_>) -> Result<u32, Error> {
         let Config { identity, settings } = config;
         identity.check()?;
         settings.check()?;
@@ -80,11 +80,16 @@ impl Machine {
         if reserve >= storage.tx.len() || u32::try_from(storage.tx.len()).is_err() {
             return Err(CapacityError::TooLarge { needed: reserve, capacity: storage.tx.len() }.into());
         }
-        Ok(Self {
-            session: Session::new(reserve as u32, storage.slots),
+        Ok(reserve as u32)
+    }
+
+    /// What was [checked](Self::check). Apart from that, so that a client can be made in its place.
+    pub(crate) fn new(reserve: u32, features: Features, slots: &mut [Slot]) -> Self {
+        Self {
+            session: Session::new(reserve, slots),
             twin: TwinSync::new(),
-            reserve: reserve as u32,
-            wanted: settings.features,
+            reserve,
+            wanted: features,
             asked: Features::NONE,
             granted: Features::NONE,
             refused: Features::NONE,
@@ -92,7 +97,7 @@ impl Machine {
             credential_due: false,
             accept_next: None,
             unread: 0,
-        })
+        }
     }
 
     pub(crate) const fn state(&self) -> State {

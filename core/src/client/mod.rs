@@ -122,8 +122,9 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
-    pub fn new(config: Config<'a>, mut storage: Storage<'a>) -> Result<Self, Error> {
-        Ok(Self { machine: Machine::new(&config, &mut storage)?, storage, config })
+    pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
+        let reserve = Machine::check(&config, &storage)?;
+        Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {
