@@ -30,7 +30,8 @@ impl Machine {
         parts: &mut Parts<'_>,
         now: Instant,
         input: &'i [u8],
-    ) -> Result<Handled<'i>, Error> {
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             if let Some(token) = this.accept_next.take() {
                 this.decide(&mut parts.storage, token, Decision::Accepted);
@@ -38,7 +39,7 @@ impl Machine {
             if input.len() > this.unread {
                 this.session.heard();
             }
-            this.take_input(parts, input)
+            this.take_input(parts, input, handled)
         })
     }
 
@@ -46,30 +47,34 @@ impl Machine {
         self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
-    fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
-        let mut consumed = 0;
-        let mut needed = 0;
-        let mut event = self.waiting_event(parts);
-        while event.is_none() {
+    #[inline(never)]
+    fn take_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
+        handled.event = self.waiting_event(parts);
+        while handled.event.is_none() {
             if let Some(error) = self.session.error() {
                 return Err(error);
             }
             if matches!(self.session.state(), State::Offline | State::Closing) {
                 // Nothing listens: what still comes in belongs to a connection that is over.
-                consumed = input.len();
+                handled.consumed = input.len();
                 break;
             }
-            let rest = input.get(consumed..).unwrap_or_default();
+            let rest = input.get(handled.consumed..).unwrap_or_default();
             let error = match self.session.step(&mut parts.storage, parts.settings, rest) {
                 Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
-                    needed = bytes;
+                    handled.needed = bytes;
                     break;
                 }
                 Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
                 Ok(step) => {
-                    consumed = consumed.saturating_add(step.consumed);
-                    event = self.incoming(parts, step.incoming);
-                    if event.is_none() {
+                    handled.consumed = handled.consumed.saturating_add(step.consumed);
+                    handled.event = self.incoming(parts, step.incoming);
+                    if handled.event.is_none() {
                         // As if what follows came in another call (law 8).
                         self.session.settle(&parts.storage, parts.settings);
                     }
@@ -77,17 +82,17 @@ impl Machine {
                 }
                 Err(error) => Error::Peer(error),
             };
-            if consumed > 0 {
+            if handled.consumed > 0 {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
                 break;
             }
             self.session.fail(&mut parts.storage, error);
-            event = self.waiting_event(parts);
+            handled.event = self.waiting_event(parts);
         }
         if !input.is_empty() {
-            self.unread = input.len().saturating_sub(consumed);
+            self.unread = input.len().saturating_sub(handled.consumed);
         }
-        Ok(Handled { consumed, needed, event })
+        Ok(())
     }
 
     /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
@@ -106,6 +111,7 @@ impl Machine {
         Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
+    #[inline(never)]
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
@@ -155,6 +161,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
         let Publish { topic, payload, retain, .. } = *publish;
         match topic::parse(topic, device(parts.identity)) {
@@ -213,6 +220,7 @@ impl Machine {
     }
 
     /// A PUBLISH that the receive buffer cannot hold begins.
+    #[inline(never)]
     fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
         let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };

@@ -152,8 +152,15 @@ impl<'a> Client<'a> {
     ///
     /// A fatal error, when nothing was consumed; see law 6.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &'i [u8]) -> Result<Handled<'i>, Error> {
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        self.take_input(now, input, &mut handled)?;
+        Ok(handled)
+    }
+
+    /// [`handle_input`](Self::handle_input) in place: an event is large to move.
+    fn take_input<'i>(&mut self, now: Instant, input: &'i [u8], handled: &mut Handled<'i>) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.handle_input(&mut parts, now, input)
+        machine.handle_input(&mut parts, now, input, handled)
     }
 
     /// The next event out of `rx`; `None` when it has no whole packet left. The same as
@@ -171,14 +178,13 @@ impl<'a> Client<'a> {
         }
         let (mut input, mut consumed) = rx.split();
         loop {
-            let handled = self.handle_input(now, input);
-            if matches!(handled, Ok(Handled { event: Some(Event::Disconnected(_)), .. }))
-                || handled.is_err_and(|error| error.is_fatal())
-            {
+            let mut handled = Handled { consumed: 0, needed: 0, event: None };
+            let outcome = self.take_input(now, input, &mut handled);
+            if !self.state().has_connection() {
                 // What is left came on a connection that is over, and would be taken for the next one's.
                 consumed.add(input.len());
             }
-            let handled = handled?;
+            outcome?;
             consumed.add(handled.consumed);
             input = input.get(handled.consumed..).unwrap_or_default();
             if handled.event.is_some() || handled.consumed == 0 {

@@ -90,6 +90,7 @@ impl Session {
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
+    #[inline(never)]
     pub(crate) fn step<'i>(
         &mut self,
         storage: &mut Storage<'_>,
