@@ -178,7 +178,7 @@ fn a_client_may_be_called_while_an_event_is_alive() {
     let input = publish(0x30, METHOD, None, b"{}");
     let handled = rig.client.handle_input(rig.now, &input).unwrap();
     let Some(Event::MethodCall { request, payload, .. }) = handled.event else { panic!("{handled:?}") };
-    rig.client.method_respond(rig.now, &request, 200, payload).unwrap();
+    rig.client.method_respond(rig.now, request, 200, payload).unwrap();
     assert_eq!(rig.client.poll_transmit(), Some(&publish(0x30, "$iothub/methods/res/200/?$rid=7", None, b"{}")[..]));
     assert_eq!(payload, b"{}");
 }

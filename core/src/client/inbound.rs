@@ -5,8 +5,8 @@ use super::machine::{Machine, Parts, device};
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{Publish, Suback};
-use crate::session::Incoming;
 use crate::session::state::State;
+use crate::session::{Incoming, Step};
 use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -30,7 +30,8 @@ impl Machine {
         parts: &mut Parts<'_>,
         now: Instant,
         input: &'i [u8],
-    ) -> Result<Handled<'i>, Error> {
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             if let Some(token) = this.accept_next.take() {
                 this.decide(&mut parts.storage, token, Decision::Accepted);
@@ -38,11 +39,7 @@ impl Machine {
             if input.len() > this.unread {
                 this.session.heard();
             }
-            let handled = this.take_input(parts, input)?;
-            if !input.is_empty() {
-                this.unread = input.len().saturating_sub(handled.consumed);
-            }
-            Ok(handled)
+            this.take_input(parts, input, handled)
         })
     }
 
@@ -50,42 +47,52 @@ impl Machine {
         self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
-    fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
-        let mut consumed = 0;
-        let mut needed = 0;
-        let mut event = self.waiting_event(parts);
-        while event.is_none() {
+    #[inline(never)]
+    fn take_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
+        handled.event = self.waiting_event(parts);
+        while handled.event.is_none() {
             if let Some(error) = self.session.error() {
                 return Err(error);
             }
             if matches!(self.session.state(), State::Offline | State::Closing) {
                 // Nothing listens: what still comes in belongs to a connection that is over.
-                consumed = input.len();
+                handled.consumed = input.len();
                 break;
             }
-            let rest = input.get(consumed..).unwrap_or_default();
-            match self.session.step(&mut parts.storage, parts.settings, rest) {
-                Ok(step) if step.consumed == 0 && matches!(step.incoming, Incoming::Nothing) => {
-                    needed = step.needed;
+            let rest = input.get(handled.consumed..).unwrap_or_default();
+            let error = match self.session.step(&mut parts.storage, parts.settings, rest) {
+                Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
+                    handled.needed = bytes;
                     break;
                 }
+                Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
                 Ok(step) => {
-                    consumed = consumed.saturating_add(step.consumed);
-                    event = self.incoming(parts, step.incoming);
-                    if event.is_none() {
+                    handled.consumed = handled.consumed.saturating_add(step.consumed);
+                    handled.event = self.incoming(parts, step.incoming);
+                    if handled.event.is_none() {
                         // As if what follows came in another call (law 8).
                         self.session.settle(&parts.storage, parts.settings);
                     }
+                    continue;
                 }
+                Err(error) => Error::Peer(error),
+            };
+            if handled.consumed > 0 {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
-                Err(_) if consumed > 0 => break,
-                Err(error) => {
-                    self.session.fail(&mut parts.storage, error);
-                    event = self.waiting_event(parts);
-                }
+                break;
             }
+            self.session.fail(&mut parts.storage, error);
+            handled.event = self.waiting_event(parts);
         }
-        Ok(Handled { consumed, needed, event })
+        if !input.is_empty() {
+            self.unread = input.len().saturating_sub(handled.consumed);
+        }
+        Ok(())
     }
 
     /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
@@ -104,9 +111,10 @@ impl Machine {
         Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
+    #[inline(never)]
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
-            Incoming::Nothing => None,
+            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Publish(publish) => self.publish(parts, &publish),
             Incoming::Accepted { session_present } => {
@@ -153,6 +161,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
         let Publish { topic, payload, retain, .. } = *publish;
         match topic::parse(topic, device(parts.identity)) {
@@ -211,6 +220,7 @@ impl Machine {
     }
 
     /// A PUBLISH that the receive buffer cannot hold begins.
+    #[inline(never)]
     fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
         let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };

@@ -83,14 +83,13 @@ impl Machine {
         Ok(reserve as u32)
     }
 
-    /// A machine with what was checked, offline.
-    #[inline]
-    pub(crate) fn new(settings: &Settings, slots: &mut [Slot], reserve: u32) -> Self {
+    /// What was [checked](Self::check). Apart from that, so that a client can be made in its place.
+    pub(crate) fn new(reserve: u32, features: Features, slots: &mut [Slot]) -> Self {
         Self {
             session: Session::new(reserve, slots),
             twin: TwinSync::new(),
             reserve,
-            wanted: settings.features,
+            wanted: features,
             asked: Features::NONE,
             granted: Features::NONE,
             refused: Features::NONE,

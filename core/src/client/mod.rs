@@ -27,7 +27,6 @@ use crate::storage::window::Decision;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
 use crate::topic::Features;
-use core::mem::MaybeUninit;
 use machine::{Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -125,40 +124,7 @@ impl<'a> Client<'a> {
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
         let reserve = Machine::check(&config, &storage)?;
-        Ok(Self::checked(config, storage, reserve))
-    }
-
-    /// The same, made in its place: a firmware has it in static memory, and not for a moment on its stack.
-    ///
-    /// ```
-    /// use core::mem::MaybeUninit;
-    /// use iothub_proto::{Client, Config, Inbound, Slot, Storage, auth::Identity};
-    /// let (mut tx, mut slots, mut inbound) = ([0; 2048], [Slot::EMPTY; 8], [Inbound::EMPTY; 8]);
-    /// let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
-    /// let mut place = MaybeUninit::uninit();
-    /// let config = Config::new(Identity::device("contoso.azure-devices.net", "dev1"));
-    /// let client = Client::new_in(&mut place, &config, storage)?;
-    /// # let _ = client;
-    /// # Ok::<(), iothub_proto::error::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As of [`new`](Self::new).
-    pub fn new_in<'p>(
-        place: &'p mut MaybeUninit<Self>,
-        config: &Config<'a>,
-        storage: Storage<'a>,
-    ) -> Result<&'p mut Self, Error> {
-        let reserve = Machine::check(config, &storage)?;
-        Ok(place.write(Self::checked(*config, storage, reserve)))
-    }
-
-    #[inline]
-    fn checked(config: Config<'a>, storage: Storage<'a>, reserve: u32) -> Self {
-        let Storage { tx, slots, inbound } = storage;
-        let machine = Machine::new(&config.settings, slots, reserve);
-        Self { machine, storage: Storage { tx, slots, inbound }, config }
+        Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {
@@ -186,8 +152,15 @@ impl<'a> Client<'a> {
     ///
     /// A fatal error, when nothing was consumed; see law 6.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &'i [u8]) -> Result<Handled<'i>, Error> {
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        self.take_input(now, input, &mut handled)?;
+        Ok(handled)
+    }
+
+    /// [`handle_input`](Self::handle_input) in place: an event is large to move.
+    fn take_input<'i>(&mut self, now: Instant, input: &'i [u8], handled: &mut Handled<'i>) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.handle_input(&mut parts, now, input)
+        machine.handle_input(&mut parts, now, input, handled)
     }
 
     /// The next event out of `rx`; `None` when it has no whole packet left. The same as
@@ -205,14 +178,13 @@ impl<'a> Client<'a> {
         }
         let (mut input, mut consumed) = rx.split();
         loop {
-            let handled = self.handle_input(now, input);
-            if matches!(handled, Ok(Handled { event: Some(Event::Disconnected(_)), .. }))
-                || handled.is_err_and(|error| error.is_fatal())
-            {
+            let mut handled = Handled { consumed: 0, needed: 0, event: None };
+            let outcome = self.take_input(now, input, &mut handled);
+            if !self.state().has_connection() {
                 // What is left came on a connection that is over, and would be taken for the next one's.
                 consumed.add(input.len());
             }
-            let handled = handled?;
+            outcome?;
             consumed.add(handled.consumed);
             input = input.get(handled.consumed..).unwrap_or_default();
             if handled.event.is_some() || handled.consumed == 0 {

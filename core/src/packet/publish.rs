@@ -132,7 +132,7 @@ pub fn head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError>
 }
 
 /// The whole PUBLISH. It has passed [`Kind::check_length`] and is exactly as long as its header says.
-pub(super) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>, PeerError> {
+pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>, PeerError> {
     match checked_head(header, packet)? {
         Head::Complete { publish, len } => Ok(Publish { payload: packet.get(len..).unwrap_or_default(), ..publish }),
         Head::Needs(needed) => Err(header.error(Violation::Truncated, needed)),

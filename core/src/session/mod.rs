@@ -19,7 +19,7 @@ pub(crate) use ending::Ended;
 pub use ending::{DisconnectReason, LastSent};
 pub use queue::Withdrawn;
 pub(crate) use queue::{Body, Ident};
-pub(crate) use receive::Incoming;
+pub(crate) use receive::{Incoming, Step};
 pub use state::State;
 pub(crate) use transmit::{Lane, Lent};
 

@@ -4,11 +4,12 @@ use super::state::State;
 use super::transmit::Ping;
 use super::{SUBSCRIBE_ID, Session};
 use crate::config::Settings;
-use crate::error::{Error, PeerError, TimeoutReason, Violation};
+use crate::error::{ConnectRefusal, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
-use crate::packet::{self, Kind, Packet, PacketId, Publish, QoS, Suback};
+use crate::packet::{Connack, Kind, PacketId, Publish, QoS, Suback, connack, subscribe};
 use crate::storage::window::Decision;
 use crate::storage::{Flags, Slot, Storage, Ticket};
+use crate::wire::Fields;
 use crate::wire::frame::{self, Header};
 
 /// A PUBLISH larger than the receive buffer, passing by.
@@ -30,11 +31,15 @@ pub(super) enum Skip {
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Incoming<'i> {
+    /// Nothing was consumed: how many bytes from here must be there, as far as known.
+    Needs(usize),
     /// Nothing the client must know.
     Nothing,
     Accepted {
         session_present: bool,
     },
+    /// CONNACK says no.
+    Refused(ConnectRefusal),
     Subscribed(Suback<'i>),
     /// The hub has stored this message.
     Acked(Ticket),
@@ -55,20 +60,17 @@ pub(crate) enum Incoming<'i> {
 /// What one look at the input gave.
 #[derive(Debug)]
 pub(crate) struct Step<'i> {
-    /// 0 with [`Incoming::Nothing`]: more input is needed.
     pub(crate) consumed: usize,
-    /// Then: how many bytes from here must be there, as far as known.
-    pub(crate) needed: usize,
     pub(crate) incoming: Incoming<'i>,
 }
 
 impl<'i> Step<'i> {
     const fn needs(needed: usize) -> Self {
-        Self { consumed: 0, needed, incoming: Incoming::Nothing }
+        Self { consumed: 0, incoming: Incoming::Needs(needed) }
     }
 
     const fn took(consumed: usize, incoming: Incoming<'i>) -> Self {
-        Self { consumed, needed: 0, incoming }
+        Self { consumed, incoming }
     }
 }
 
@@ -88,12 +90,13 @@ impl Session {
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
+    #[inline(never)]
     pub(crate) fn step<'i>(
         &mut self,
         storage: &mut Storage<'_>,
         settings: &Settings,
         input: &'i [u8],
-    ) -> Result<Step<'i>, Error> {
+    ) -> Result<Step<'i>, PeerError> {
         match self.skip {
             Skip::None => self.packet(storage, settings, input),
             Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after),
@@ -106,7 +109,7 @@ impl Session {
         storage: &mut Storage<'_>,
         settings: &Settings,
         input: &'i [u8],
-    ) -> Result<Step<'i>, Error> {
+    ) -> Result<Step<'i>, PeerError> {
         let Some(&first) = input.first() else { return Ok(Step::needs(0)) };
         let kind = Kind::of(first)?;
         self.check_turn(kind, first)?;
@@ -116,31 +119,31 @@ impl Session {
         if kind == Kind::Publish && total > settings.packet_limit as usize
             || kind != Kind::Publish && total > settings.max_packet as usize
         {
-            return Err(at(first, Violation::TooLarge, 1).into());
+            return Err(at(first, Violation::TooLarge, 1));
         }
         if total > settings.max_packet as usize {
             return self.oversize(settings, &header, input);
         }
         let Some(packet) = input.get(..total) else { return Ok(Step::needs(total)) };
-        let incoming = match packet::decode(&header, packet)? {
-            Packet::Publish(publish) => Incoming::Publish(publish),
-            Packet::Puback(id) => self.puback(storage, settings, id)?,
-            Packet::Connack(connack) => {
-                if let Some(refusal) = connack.refusal {
-                    return Err(Error::Refused(refusal));
+        // As `packet::decode` does, with what was checked above.
+        let mut fields = Fields::new(&header, packet);
+        let incoming = match kind {
+            Kind::Publish => Incoming::Publish(publish::parse(&header, packet)?),
+            Kind::Puback => self.puback(storage, settings, PacketId::parse(&mut fields)?)?,
+            Kind::Connack => match connack::parse(&mut fields)? {
+                Connack { refusal: Some(refusal), .. } => return Ok(Step::took(0, Incoming::Refused(refusal))),
+                Connack { session_present: true, .. } if self.clean => {
+                    return Err(at(first, Violation::BadSessionPresent, 2));
                 }
-                if connack.session_present && self.clean {
-                    return Err(at(first, Violation::BadSessionPresent, 2).into());
-                }
-                Incoming::Accepted { session_present: connack.session_present }
-            }
-            Packet::Suback(suback) => self.suback(storage.slots, first, suback)?,
-            Packet::Unsuback(id) => {
+                Connack { session_present, .. } => Incoming::Accepted { session_present },
+            },
+            Kind::Suback => self.suback(storage.slots, first, subscribe::parse(&mut fields)?)?,
+            Kind::Unsuback => {
                 // None was asked for: only the id of something else makes it more than a stray.
-                self.check_stray(storage.slots, first, id)?;
+                self.check_stray(storage.slots, first, PacketId::parse(&mut fields)?)?;
                 Incoming::Nothing
             }
-            Packet::Pingresp => {
+            Kind::Pingresp => {
                 if self.ping == Ping::Outstanding {
                     self.ping = Ping::Idle;
                     self.timers.disarm(TimeoutReason::Pingresp);
@@ -227,7 +230,7 @@ impl Session {
         Ok(())
     }
 
-    fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
+    fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, PeerError> {
         // No more than the buffer holds, even if this input holds more (law 8).
         let limit = settings.max_packet as usize;
         match publish::head(header, input.get(..limit).unwrap_or(input))? {
@@ -251,9 +254,12 @@ impl Session {
         }
     }
 
-    fn skip_topic<'i>(&mut self, input: &'i [u8], left: u32, first: u8, after: u32) -> Result<Step<'i>, Error> {
+    fn skip_topic<'i>(&mut self, input: &'i [u8], left: u32, first: u8, after: u32) -> Result<Step<'i>, PeerError> {
         if left > 0 {
             let passing = input.len().min(left as usize);
+            if passing == 0 {
+                return Ok(Step::needs(0));
+            }
             let left = left.saturating_sub(passing as u32);
             self.skip = Skip::Topic { left, first, after };
             return Ok(Step::took(passing, Incoming::Nothing));

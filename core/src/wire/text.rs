@@ -48,6 +48,20 @@ pub fn topic_name(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
     }
 }
 
+/// What stands before and after the first `mark`, an ASCII character. Unlike `split_once` it brings no fast
+/// search, and no panic, into a firmware.
+#[inline(never)]
+pub(crate) fn cut(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == mark)?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+}
+
+/// What stands after `prefix`: `strip_prefix`, of which a firmware needs one copy only.
+#[inline(never)]
+pub(crate) fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    text.strip_prefix(prefix)
+}
+
 const fn is_forbidden(byte: u8) -> bool {
     (byte == 0) | (byte == b'+') | (byte == b'#')
 }

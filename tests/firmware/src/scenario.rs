@@ -8,9 +8,9 @@
 mod script;
 
 use core::hint::black_box;
-use core::mem::MaybeUninit;
 use harness::{Place, received};
 use iothub_proto::auth::Identity;
+use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, TelemetryToken};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::topic::Features;
@@ -26,7 +26,7 @@ static RX: Place<[u8; MAX_PACKET]> = Place::new();
 static SLOTS: Place<[Slot; 8]> = Place::new();
 static INBOUND: Place<[Inbound; 8]> = Place::new();
 static TOKEN: Place<[u8; 256]> = Place::new();
-static CLIENT: Place<MaybeUninit<Client<'static>>> = Place::new();
+static CLIENT: Place<Result<Client<'static>, Error>> = Place::new();
 
 /// The client and what its driver has.
 struct Device {
@@ -39,7 +39,7 @@ struct Device {
 pub fn run() -> Result<(), u32> {
     let identity = Identity::device(black_box("contoso.azure-devices.net"), black_box("press-7"));
     // SAFETY: here only, and this runs once.
-    let (room, rx) = unsafe { (TOKEN.put([0; 256]), RX.put([0; MAX_PACKET])) };
+    let (room, rx) = unsafe { (TOKEN.fill(0), RX.fill(0)) };
     let password = sign(&identity, room).ok_or(1_u32)?;
     let mut device =
         Device { client: new_client(identity).ok_or(2_u32)?, rx: RxBuffer::new(rx), now: Instant::from_millis(1_000) };
@@ -93,11 +93,11 @@ fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static
     // SAFETY: here only, and this runs once.
     unsafe {
         let storage = Storage {
-            tx: TX.put([0; 1024]),
-            slots: SLOTS.put([Slot::EMPTY; 8]),
-            inbound: INBOUND.put([Inbound::EMPTY; 8]),
+            tx: TX.fill(0),
+            slots: SLOTS.fill(Slot::EMPTY),
+            inbound: INBOUND.fill(Inbound::EMPTY),
         };
-        Client::new_in(CLIENT.get(), &config, storage).ok()
+        CLIENT.put(Client::new(config, storage)).as_mut().ok()
     }
 }
 
@@ -226,7 +226,7 @@ impl Device {
         self.client.confirm_transmit(self.now, half).ok()?;
         self.client.handle_eof(self.now).ok()?;
         let Event::Disconnected(end) = self.next_event()? else { return None };
-        (end.reason == DisconnectReason::TransportClosed).then_some(sent)
+        matches!(end.reason, DisconnectReason::TransportClosed).then_some(sent)
     }
 
     fn send_again(&mut self, unsettled: TelemetryToken) -> Option<()> {
@@ -239,6 +239,6 @@ impl Device {
         self.client.disconnect(self.now).ok()?;
         self.transmit(DISCONNECT)?;
         let Event::Disconnected(end) = self.next_event()? else { return None };
-        (end.reason == DisconnectReason::Requested && self.client.state() == State::Offline).then_some(())
+        (matches!(end.reason, DisconnectReason::Requested) && self.client.state() == State::Offline).then_some(())
     }
 }
