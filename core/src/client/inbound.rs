@@ -133,6 +133,7 @@ impl Machine {
         self.granted = self.granted.union(asked.difference(refused));
         self.want_subscribe();
         if self.session.state() == State::Ready {
+            self.sync_start(parts);
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);

@@ -29,6 +29,8 @@ pub(crate) struct TwinSync {
     have: Option<u64>,
     /// The highest desired version that passed by undelivered.
     seen: u64,
+    /// The first fetch was wanted.
+    started: bool,
     /// Given up: patches pass unsynced.
     failed: bool,
     /// A GET of synchronisation is on its way, with this number as its request id.
@@ -61,6 +63,7 @@ impl TwinSync {
         Self {
             have: None,
             seen: 0,
+            started: false,
             failed: false,
             outstanding: false,
             number: 0,
@@ -148,10 +151,11 @@ impl Machine {
         Ok(TwinToken(ident.ticket))
     }
 
-    /// The first fetch of a connection.
+    /// The first fetch of a connection, as soon as both filters are granted.
     pub(super) fn sync_start(&mut self, parts: &Parts<'_>) {
         let both = Features::TWIN.union(Features::DESIRED);
-        if parts.settings.twin_sync && self.granted.contains(both) {
+        if parts.settings.twin_sync && self.granted.contains(both) && !self.twin.started {
+            self.twin.started = true;
             self.session.wants_twin = true;
         }
     }
@@ -164,7 +168,8 @@ impl Machine {
 
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
-        if self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch) {
+        let on_its_way = self.twin.outstanding || self.session.wants_twin;
+        if self.twin.failed || on_its_way || self.session.is_armed(TimeoutReason::TwinRefetch) {
             return;
         }
         let at = self.twin.next_fetch();
@@ -190,16 +195,16 @@ impl Machine {
             return false;
         };
         // The first of a connection counts even if it is lower: the twin was made anew.
-        if self.twin.have.is_some_and(|have| version < have) {
-            return true;
+        let have = self.twin.have.filter(|&have| version < have);
+        if have.is_none() {
+            self.twin.have = Some(version);
         }
-        self.twin.have = Some(version);
-        if self.twin.seen > version {
+        if self.twin.seen > have.unwrap_or(version) {
             self.sync_fetch();
         } else {
             self.twin.apart = FETCH_APART;
         }
-        false
+        have.is_some()
     }
 
     pub(super) fn twin_desired<'i>(
