@@ -259,19 +259,35 @@ fn after_two_cuts_with_a_message_in_flight_it_is_the_suspect_and_goes_alone() {
     }
     // Cuts before anything is sent tell nothing.
     rig.sign_in(ACCEPTED);
-    let quiet_end = end(&mut rig);
-    assert_eq!(quiet_end.suspect, None);
-    rig.client.telemetry_withdraw(rig.now, poison).unwrap();
+    assert_eq!(end(&mut rig).suspect, None);
     rig.sign_in(ACCEPTED);
     let sent = packets(&rig.sent());
-    assert_eq!(sent.len(), 1);
-    let id = u16::from_be_bytes([sent[0][4 + D2C.len()], sent[0][5 + D2C.len()]]);
+    assert_eq!(sent.len(), 1, "one at a time until a PUBACK");
+    let id = |packet: &[u8]| u16::from_be_bytes([packet[4 + D2C.len()], packet[5 + D2C.len()]]);
     rig.send(b"next");
-    rig.send(b"and next");
-    assert_eq!(rig.sent(), b"", "one at a time until a PUBACK");
-    assert_eq!(rig.feed(&puback(id)).events, [Seen::Acked(good)]);
-    assert_eq!(packets(&rig.sent()).len(), 2);
+    assert_eq!(rig.feed(&puback(id(&sent[0]))).events, [Seen::Acked(poison)]);
+    let sent = packets(&rig.sent());
+    assert_eq!(sent.len(), 2, "it was not the message");
+    assert_eq!(rig.feed(&puback(id(&sent[0]))).events, [Seen::Acked(good)]);
     assert_eq!(end(&mut rig).suspect, None, "that connection had a PUBACK");
+}
+
+#[test]
+fn a_suspect_that_is_withdrawn_is_not_sent_again() {
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(quiet());
+    let poison = rig.send(b"poison");
+    let good = rig.send(b"good");
+    for _ in 0..2 {
+        rig.sign_in(RESUMED);
+        rig.sent();
+        rig.cut();
+    }
+    rig.client.telemetry_withdraw(rig.now, poison).unwrap();
+    rig.sign_in(RESUMED);
+    let sent = packets(&rig.sent());
+    assert_eq!((sent.len(), &sent[0][6 + D2C.len()..]), (1, &b"good"[..]));
+    assert_eq!(rig.client.unacked().collect::<Vec<_>>(), [good]);
 }
 
 #[test]
