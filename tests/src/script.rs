@@ -195,6 +195,11 @@ impl Rig<'_> {
         self.time(deadline.as_millis())
     }
 
+    /// Drops what came in and was not consumed, as a driver does when its transport is gone.
+    pub fn forget_input(&mut self) {
+        self.inbox.clear();
+    }
+
     /// Bytes come in. What they lead to, until nothing moves.
     pub fn feed(&mut self, bytes: &[u8]) -> Outcome {
         self.inbox.extend_from_slice(bytes);
