@@ -3,14 +3,17 @@
 //! [`Rig`] is a driver that does only what a test says: time stands still until told, bytes move when told. After every
 //! step it checks what must hold after any step, so each script tests the laws of [`Client`] besides its own point.
 
+mod bytes;
+mod seen;
+
+pub use bytes::{SUBSCRIBE_ID, hex, packets, suback, subscribe_filters};
+pub use seen::Seen;
+
 use iothub_proto::auth::Identity;
 use iothub_proto::error::{Error, TimeoutReason};
-use iothub_proto::event::{Disconnected, KeptRequestId, MessageToken, RequestError, TelemetryToken, TwinToken};
+use iothub_proto::event::TelemetryToken;
 use iothub_proto::time::Instant;
-use iothub_proto::topic::Features;
-use iothub_proto::{
-    Client, Config, ConnectOptions, Event, Inbound, Pending, Settings, Slot, State, Storage, Telemetry,
-};
+use iothub_proto::{Client, Config, ConnectOptions, Inbound, Pending, Settings, Slot, State, Storage, Telemetry};
 
 /// The identity of every script.
 pub const IDENTITY: Identity<'static> = Identity::device("contoso.azure-devices.net", "dev1");
@@ -18,8 +21,6 @@ pub const IDENTITY: Identity<'static> = Identity::device("contoso.azure-devices.
 pub const ACCEPTED: [u8; 4] = [0x20, 2, 0, 0];
 /// See [`ACCEPTED`].
 pub const RESUMED: [u8; 4] = [0x20, 2, 1, 0];
-/// The packet id of every SUBSCRIBE, high byte first.
-pub const SUBSCRIBE_ID: [u8; 2] = [0xff, 0xff];
 
 /// Settings of a client that subscribes nothing, fetches nothing and sends no PINGREQ: what leaves is what was asked.
 #[must_use]
@@ -69,96 +70,6 @@ impl Default for Memory {
     /// Enough for any script that is not about memory.
     fn default() -> Self {
         Self::new(4096, 8, 8)
-    }
-}
-
-/// An event that outlives its input.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "the fields are those of the event")]
-pub enum Seen {
-    Connected(bool),
-    Ready(Features),
-    Subscribed(Features, Features),
-    Acked(TelemetryToken),
-    Message {
-        token: Option<MessageToken>,
-        redelivered: bool,
-        payload: Vec<u8>,
-    },
-    Left(Vec<u8>),
-    Method {
-        name: String,
-        request: KeptRequestId,
-        payload: Vec<u8>,
-    },
-    Document {
-        token: Option<TwinToken>,
-        version: Option<u64>,
-        stale: bool,
-        payload: Vec<u8>,
-    },
-    Reported(TwinToken, Option<u64>),
-    Desired {
-        version: Option<u64>,
-        unsynced: bool,
-    },
-    RequestFailed(TwinToken, RequestError),
-    SyncFailed(RequestError),
-    Skipped {
-        topic: String,
-        packet_id: Option<u16>,
-        payload_len: u32,
-        token: Option<MessageToken>,
-        request: Option<KeptRequestId>,
-    },
-    Unknown {
-        topic: String,
-        payload: Vec<u8>,
-        retain: bool,
-    },
-    CredentialExpiring,
-    Disconnected(Disconnected),
-}
-
-impl Seen {
-    fn of(event: Event<'_>) -> Self {
-        match event {
-            Event::Connected { session_present } => Self::Connected(session_present),
-            Event::Ready { refused } => Self::Ready(refused),
-            Event::Subscribed { features, refused } => Self::Subscribed(features, refused),
-            Event::TelemetryAcked(token) => Self::Acked(token),
-            Event::Message(message) => Self::Message {
-                token: message.token,
-                redelivered: message.redelivered,
-                payload: message.payload.to_vec(),
-            },
-            Event::MessageLeft(message) => Self::Left(message.payload.to_vec()),
-            Event::MethodCall { name, payload, request } => Self::Method {
-                name: name.to_owned(),
-                request: request.keep().expect("a short id"),
-                payload: payload.to_vec(),
-            },
-            Event::TwinDocument { token, version, stale, payload } => {
-                Self::Document { token, version, stale, payload: payload.to_vec() }
-            }
-            Event::TwinReported { token, version } => Self::Reported(token, version),
-            Event::TwinDesired { version, unsynced, .. } => Self::Desired { version, unsynced },
-            Event::RequestFailed { token, reason, .. } => Self::RequestFailed(token, reason),
-            Event::TwinSyncFailed { reason } => Self::SyncFailed(reason),
-            Event::Skipped(skipped) => Self::Skipped {
-                topic: skipped.topic.to_owned(),
-                packet_id: skipped.packet_id,
-                payload_len: skipped.payload_len,
-                token: skipped.token,
-                request: skipped.request.and_then(|request| request.keep()),
-            },
-            Event::Unknown { topic, payload, retain } => {
-                Self::Unknown { topic: topic.to_owned(), payload: payload.to_vec(), retain }
-            }
-            Event::CredentialExpiring => Self::CredentialExpiring,
-            Event::Disconnected(disconnected) => Self::Disconnected(disconnected),
-            other => unreachable!("an event these scripts do not know: {other:?}"),
-        }
     }
 }
 
@@ -282,6 +193,11 @@ impl Rig<'_> {
         assert_eq!(self.client.timeout_reason(), Some(reason));
         let deadline = self.client.poll_timeout().expect("a reason has a deadline");
         self.time(deadline.as_millis())
+    }
+
+    /// Drops what came in and was not consumed, as a driver does when its transport is gone.
+    pub fn forget_input(&mut self) {
+        self.inbox.clear();
     }
 
     /// Bytes come in. What they lead to, until nothing moves.
@@ -428,65 +344,4 @@ impl Rig<'_> {
             assert_eq!(self.client.poll_transmit(), None, "nobody is there to send to");
         }
     }
-}
-
-/// The answer to the outstanding SUBSCRIBE.
-#[must_use]
-pub fn suback(codes: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0x90, codes.len() as u8 + 2];
-    packet.extend(SUBSCRIBE_ID);
-    packet.extend(codes);
-    packet
-}
-
-/// The filters of a SUBSCRIBE.
-///
-/// # Panics
-///
-/// If `packet` is none, or has another packet id.
-#[must_use]
-pub fn subscribe_filters(packet: &[u8]) -> Vec<String> {
-    assert_eq!(packet.first(), Some(&0x82), "a SUBSCRIBE: {packet:02x?}");
-    let digits = packet[1..].iter().take_while(|&&byte| byte >= 128).count() + 1;
-    let mut rest = &packet[1 + digits..];
-    assert_eq!(rest[..2], SUBSCRIBE_ID);
-    rest = &rest[2..];
-    let mut filters = Vec::new();
-    while let [high, low, tail @ ..] = rest {
-        let len = usize::from(u16::from_be_bytes([*high, *low]));
-        filters.push(String::from_utf8(tail[..len].to_vec()).expect("UTF-8"));
-        rest = &tail[len + 1..];
-    }
-    filters
-}
-
-/// Bytes from hexadecimal digits; spaces may stand between.
-///
-/// # Panics
-///
-/// If these are none.
-#[must_use]
-pub fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
-    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
-    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("two hexadecimal digits")).collect()
-}
-
-/// A stream split into its packets.
-///
-/// # Panics
-///
-/// If it ends in the middle of one.
-#[must_use]
-pub fn packets(stream: &[u8]) -> Vec<Vec<u8>> {
-    let mut rest = stream;
-    let mut found = Vec::new();
-    while !rest.is_empty() {
-        let digits = rest[1..].iter().take_while(|&&byte| byte >= 128).count() + 1;
-        let len = rest[1..=digits].iter().rev().fold(0, |len, &digit| len * 128 + usize::from(digit & 127));
-        let (packet, tail) = rest.split_at(1 + digits + len);
-        found.push(packet.to_vec());
-        rest = tail;
-    }
-    found
 }

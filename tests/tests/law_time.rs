@@ -12,7 +12,6 @@ mod common;
 use common::{puback, publish};
 
 const FAR: Duration = Duration::MAX;
-const LAST: u64 = Instant::MAX.as_millis() + Duration::MAX.as_millis();
 
 fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds)
@@ -315,27 +314,33 @@ fn endless() -> Settings {
 }
 
 #[test]
-fn deadlines_beyond_the_clock_saturate_below_none() {
+fn deadlines_at_the_end_of_the_clock_are_set_and_do_not_pass() {
     let mut memory = Memory::default();
     let mut rig = memory.rig(Settings { keep_alive: 0, twin_sync: false, ..endless() });
+    let waits = |rig: &mut Rig<'_>, reason: TimeoutReason| {
+        let (next, at) = next(rig).unwrap();
+        assert_eq!(next, reason);
+        assert!(at > Instant::MAX.as_millis() && at < u64::MAX, "{reason:?} at {at}");
+        rig.time(Instant::MAX.as_millis()).unwrap();
+    };
     rig.now = Instant::MAX;
-    rig.connect_with(&ConnectOptions { lifetime: Some(FAR), ..Default::default() });
-    assert_eq!(next(&rig).unwrap().1, LAST);
+    rig.connect_with(&ConnectOptions::default());
+    waits(&mut rig, TimeoutReason::Send);
     rig.sent();
-    assert_eq!(next(&rig).unwrap().1, LAST);
+    waits(&mut rig, TimeoutReason::Connack);
     rig.feed(&ACCEPTED);
     rig.sent();
-    assert_eq!(next(&rig).unwrap(), (TimeoutReason::Suback, LAST));
+    waits(&mut rig, TimeoutReason::Suback);
     rig.feed(&hex("9006ffff01000000"));
-    rig.send(b"x");
     rig.client.twin_get(rig.now).unwrap();
     rig.sent();
-    assert_eq!(next(&rig).unwrap(), (TimeoutReason::Puback, LAST));
-    rig.time(Instant::MAX.as_millis()).unwrap();
+    waits(&mut rig, TimeoutReason::Request);
+    rig.send(b"x");
+    rig.sent();
+    waits(&mut rig, TimeoutReason::Puback);
     rig.client.disconnect(rig.now).unwrap();
     rig.client.disconnect(rig.now).unwrap();
-    assert_eq!(next(&rig).unwrap().1, LAST);
-    rig.time(Instant::MAX.as_millis()).unwrap();
+    waits(&mut rig, TimeoutReason::Close);
     assert_eq!(rig.client.state(), State::Closing);
 }
 
