@@ -245,12 +245,11 @@ impl Pair {
         self.run_until("ready", |pair| pair.count(is_ready) > before);
     }
 
-    /// Disconnects politely and drives until it is over. Gives what was seen since [`Pair::take_seen`].
-    pub fn sign_out(&mut self) -> Vec<Seen> {
+    /// Disconnects politely and drives until it is over.
+    pub fn sign_out(&mut self) {
         self.client.disconnect(self.now).expect("there is a connection");
         let before = self.count(is_over);
         self.run_until("signed out", |pair| pair.count(is_over) > before);
-        self.take_seen()
     }
 
     /// Whether the application saw such an event, ever or since [`Pair::take_seen`].

@@ -253,7 +253,8 @@ fn chunks(seed: u64, max: u64) -> Vec<&'static [u8]> {
 #[test]
 fn the_recorded_session_has_everything_in_it() {
     let session = session();
-    let kinds: [(&str, fn(&Seen) -> bool); 15] = [
+    type Is = fn(&Seen) -> bool;
+    let kinds: [(&str, Is); 15] = [
         ("connected", |seen| matches!(seen, Seen::Connected { .. })),
         ("ready", |seen| matches!(seen, Seen::Ready { .. })),
         ("acknowledged", |seen| matches!(seen, Seen::Acked(_))),

@@ -3,7 +3,7 @@
 use iothub_proto::event::DisconnectReason;
 use iothub_proto::time::Duration;
 use iothub_tests::hub::{CallResult, CloudMessage, Outcome};
-use iothub_tests::pair::{Seen, Setup, is_over};
+use iothub_tests::pair::{Pair, Seen, Setup, is_over, is_ready};
 
 #[test]
 fn a_device_signs_in_and_uses_everything_once() {
@@ -50,4 +50,30 @@ fn a_device_signs_in_and_uses_everything_once() {
     ];
     assert!(order.is_sorted(), "{order:?}\n{seen:#?}");
     assert!(!pair.is_open());
+}
+
+#[test]
+#[should_panic(expected = "livelock at one instant")]
+fn a_run_that_spins_fails() {
+    fn again(pair: &mut Pair) {
+        pair.at(pair.now(), again);
+    }
+    let mut pair = Setup::device().start();
+    again(&mut pair);
+    pair.run_for(Duration::ZERO);
+}
+
+#[test]
+#[should_panic(expected = "not ready, and nothing is due any more")]
+fn a_run_that_waits_for_nothing_fails() {
+    Setup::device().start().run_until("ready", |pair| pair.has(is_ready));
+}
+
+#[test]
+#[should_panic(expected = "the client broke the rules")]
+fn a_run_in_which_the_hub_objects_fails() {
+    let mut pair = Setup::device().start();
+    let conn = pair.hub.accept(pair.now(), None);
+    pair.hub.handle_input(conn, pair.now(), b"\xc0\x00");
+    pair.run_for(Duration::ZERO);
 }

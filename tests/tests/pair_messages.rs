@@ -170,6 +170,22 @@ fn a_message_that_is_left_comes_again_on_a_later_connection() {
 }
 
 #[test]
+fn a_message_that_was_left_may_be_accepted_after_later_ones_on_the_next_connection() {
+    let (mut pair, ids) = with(Setup::device(), b"12");
+    let [first, second] = tokens(&pair)[..] else { panic!("{pair:?}") };
+    pair.client.message_leave(pair.now(), first).unwrap();
+    pair.client.message_accept(pair.now(), second).unwrap();
+    settle(&mut pair);
+    cut(&mut pair);
+    pair.take_seen();
+    pair.sign_in();
+    assert_eq!(payloads(&pair), b"1");
+    pair.client.message_accept(pair.now(), tokens(&pair)[0]).unwrap();
+    settle(&mut pair);
+    assert!(ids.iter().all(|id| pair.hub.outcome(*id) == Some(Outcome::Completed)));
+}
+
+#[test]
 fn auto_accept_acknowledges_what_the_handler_has_seen() {
     let setup = Setup::device().settings(|settings| settings.auto_accept = true);
     let (mut pair, ids) = with(setup, b"123");

@@ -82,6 +82,7 @@ fn a_session_is_resumed_and_subscribed_all_the_same() {
                 .any(|sent| matches!(sent.packet, Packet::Subscribe(..)) && sent.connection == pair.connections())
         );
         pair.sign_out();
+        pair.take_seen();
     }
 }
 
@@ -92,6 +93,7 @@ fn a_clean_session_is_asked_for_and_never_resumed() {
         pair.sign_in();
         assert_eq!(pair.take_seen()[0], Seen::Connected { session_present: false });
         pair.sign_out();
+        pair.take_seen();
     }
 }
 

@@ -95,13 +95,13 @@ fn a_thousand_messages_with_properties_arrive_and_are_acknowledged() {
 
 #[test]
 fn packet_ids_are_not_reused_while_the_hub_owes_an_acknowledgement() {
-    // Few slots and many messages: ids go round, and the hub would object to one in use.
-    let mut pair = Setup::sensor().memory(2_048, 3, 1).start();
+    // More messages than there are ids: they go round, and the hub would object to one in use.
+    let mut pair = Setup::sensor().memory(8_192, 60, 1).start();
     pair.sign_in();
     pair.hub.faults.puback_delay = Duration::from_millis(7);
     for number in 0..70_000_u32 {
         pair.send(&number.to_be_bytes());
-        if number % 3 == 2 {
+        if number % 60 == 59 {
             pair.run_until("acknowledged", |pair| pair.client.pending().telemetry == 0);
             pair.take_seen();
         }
@@ -253,15 +253,25 @@ fn a_message_that_is_withdrawn_after_it_was_sent_is_not_sent_again() {
 
 #[test]
 fn a_message_that_waits_to_be_sent_again_may_be_with_the_hub() {
-    let mut pair = Setup::sensor().start();
-    pair.hub.faults.drop_pubacks = 1;
-    pair.sign_in();
-    let token = pair.send(b"1");
-    pair.run_for(Duration::from_secs(1));
-    pair.cut(Break::Close);
-    pair.run_until("over", |pair| pair.has(is_over));
-    assert_eq!(pair.client.telemetry_withdraw(pair.now(), token), Ok(Withdrawn::MaybeSent));
-    assert_eq!((pair.client.pending().telemetry, unacked(&pair)), (0, vec![]));
+    for forget in [false, true] {
+        let mut pair = Setup::device().start();
+        pair.hub.faults.drop_pubacks = 1;
+        pair.sign_in();
+        let token = pair.send(b"1");
+        pair.run_for(Duration::from_secs(1));
+        pair.cut(Break::Close);
+        pair.run_until("over", |pair| pair.has(is_over));
+        if forget {
+            // A new session knows of no duplicate, but the message may be stored all the same.
+            pair.run_for(Duration::from_secs(1));
+            pair.hub.restart(false);
+            pair.connect();
+            let fresh = Seen::Connected { session_present: false };
+            pair.run_until("connected", |pair| pair.count(|seen| *seen == fresh) == 2);
+        }
+        assert_eq!(pair.client.telemetry_withdraw(pair.now(), token), Ok(Withdrawn::MaybeSent), "{forget}");
+        assert_eq!((pair.client.pending().telemetry, unacked(&pair)), (0, vec![]));
+    }
 }
 
 #[test]

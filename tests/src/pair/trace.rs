@@ -10,6 +10,8 @@ use crate::hub::codec::{self, Packet};
 
 /// Lines that a dump shows.
 const LINES: usize = 60;
+/// Characters of a line: payloads can be long.
+const WIDTH: usize = 240;
 
 /// A packet that the client lent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +59,8 @@ impl Trace {
         if self.0.len() == LINES {
             self.0.pop_front();
         }
-        self.0.push_back(format!("{:>9} ms  {what}", now.as_millis()));
+        let line = format!("{:>9} ms  {what}", now.as_millis());
+        self.0.push_back(line.chars().take(WIDTH).collect());
     }
 }
 
