@@ -266,7 +266,7 @@ impl<'a> Client<'a> {
     }
 
     /// Adds to what is subscribed, on this connection and all later ones. [`Event::Subscribed`] answers, or
-    /// [`Event::Ready`] if the connection is not ready yet.
+    /// [`Event::Ready`] if the connection is not ready yet; nothing does if all of it is granted already.
     ///
     /// # Errors
     ///

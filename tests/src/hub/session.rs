@@ -175,6 +175,9 @@ impl Hub {
         let mut packets = Vec::new();
         for sent in &mut session.in_flight {
             sent.lock = lock;
+            // It is received anew, so its PUBACK comes in the order of this connection.
+            sent.order = session.next_order;
+            session.next_order += 1;
             packets.push(codec::publish_packet(&sent.topic, &sent.payload, true, Some(sent.packet_id)));
         }
         for packet in packets {
