@@ -231,8 +231,8 @@ fn messages_and_methods(driver: &mut Driver<'_>) {
     });
     driver.feed(&publish(0x30, "$iothub/methods/POST/blink/?$rid=7", b"", b"{}"));
     driver.event(|client, event| {
-        let Event::MethodCall { request, .. } = event else { return None };
-        client.method_respond(now, &request, 200, b"{}").ok()
+        let Event::MethodCall { ref request, .. } = event else { return None };
+        client.method_respond(now, request, 200, b"{}").ok()
     });
     assert_eq!(driver.send(), 2, "PUBACK and the answer");
     // Larger than the buffer: fed in pieces.

@@ -216,7 +216,7 @@ fn take(rig: &mut Rig<'_>, model: &mut Model, step: Step) {
                 if qos == QoS::AtLeastOnce {
                     model.next_inbound += 1;
                     // Each third is larger than the receive buffer.
-                    let payload = vec![b'm'; if model.next_inbound % 3 == 0 { 90 } else { 9 }];
+                    let payload = vec![b'm'; if model.next_inbound.is_multiple_of(3) { 90 } else { 9 }];
                     model.answers.extend(publish(0x32, C2D, Some(model.next_inbound), &payload));
                 } else {
                     model.answers.extend(publish(0x30, C2D, None, b"zero"));
@@ -318,6 +318,6 @@ fn the_model_reads_what_it_must() {
     let message = publish(0x3a, D2C, Some(7), &[0, 0, 1, 2, b'x']);
     assert_eq!(telemetry_number(&message), Some((0x102, 0x3a)));
     assert_eq!((whole(&message), whole(&message[..message.len() - 1])), (Some(message.len()), None));
-    assert_eq!(packets(&message), [message.clone()]);
+    assert_eq!(packets(&message), std::slice::from_ref(&message));
     assert_eq!(telemetry_number(&puback(1)), None);
 }
