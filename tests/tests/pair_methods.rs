@@ -135,7 +135,7 @@ fn a_method_call_that_is_too_large_can_still_be_answered() {
     pair.handler = Some(Box::new(|client, now, event| {
         if let Event::Skipped(skipped) = event {
             assert_eq!((skipped.payload_len, skipped.token, skipped.packet_id), (5_002, None, None));
-            client.method_respond(now, &skipped.request.unwrap(), 413, b"").unwrap();
+            client.method_respond(now, skipped.request.unwrap(), 413, b"").unwrap();
         }
     }));
     let call = call(&mut pair, "upload", format!("\"{}\"", "x".repeat(5_000)).as_bytes());
@@ -181,7 +181,7 @@ fn a_request_id_longer_than_can_be_kept_is_answered_in_the_event() {
     let handled = client.handle_input(Instant::ZERO, &packet).unwrap();
     let Some(Event::MethodCall { request, .. }) = handled.event else { panic!("{handled:?}") };
     assert!(request.keep().is_none());
-    client.method_respond(Instant::ZERO, &request, 200, b"").unwrap();
+    client.method_respond(Instant::ZERO, request, 200, b"").unwrap();
     // The first packet is SUBSCRIBE: the handshake goes first.
     for first in [0x82, 0x30] {
         let bytes = client.poll_transmit().unwrap();

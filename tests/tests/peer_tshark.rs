@@ -130,7 +130,7 @@ impl<'a> Device<'a> {
                 }
                 Event::Message(message) => self.client.message_accept(self.now, message.token.unwrap()).unwrap(),
                 Event::MethodCall { payload, request, .. } => {
-                    self.client.method_respond(self.now, &request, 207, payload).unwrap();
+                    self.client.method_respond(self.now, request, 207, payload).unwrap();
                 }
                 _ => {}
             }

@@ -205,7 +205,7 @@ impl<'a> Device<'a> {
                 println!("method {name}: {}", payload.escape_ascii());
                 // Law 1: answered while the event, and the request id in it, is alive.
                 let (status, body) = if name == "echo" { (200, payload) } else { (404, &b""[..]) };
-                client.method_respond(now, &request, status, body)
+                client.method_respond(now, request, status, body)
             }
             Event::TwinDocument { stale: false, payload, version, .. } => {
                 println!("twin: desired version {version:?}");
