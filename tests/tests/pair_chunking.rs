@@ -54,11 +54,11 @@ impl Application {
                 }
                 (None, _) => {}
             },
-            Event::MethodCall { payload, request, .. } => client.method_respond(now, &request, 200, payload).unwrap(),
+            Event::MethodCall { payload, request, .. } => client.method_respond(now, request, 200, payload).unwrap(),
             Event::TwinDesired { .. } => drop(client.twin_get(now).unwrap()),
             Event::Skipped(skipped) => {
                 if let Some(request) = skipped.request {
-                    client.method_respond(now, &request, 413, b"").unwrap();
+                    client.method_respond(now, request, 413, b"").unwrap();
                 }
                 if let Some(token) = skipped.token {
                     if skipped.topic.is_empty() {
