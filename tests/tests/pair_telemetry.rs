@@ -135,7 +135,7 @@ fn the_list_of_unacknowledged_messages_is_by_age_and_shrinks() {
 fn at_qos_0_a_message_is_gone_when_it_is_sent() {
     let mut pair = Setup::sensor().start();
     let before = send_at_0(&mut pair, b"offline");
-    assert_eq!((pair.client.pending().telemetry, unacked(&pair)), (1, vec![before]));
+    assert_eq!((pair.client.pending().telemetry, unacked(&pair)), (1, vec![]), "nobody will acknowledge it");
     pair.connect();
     pair.run_for(Duration::from_millis(5));
     pair.cut(Break::Close);
@@ -163,11 +163,11 @@ fn at_qos_0_a_half_sent_message_is_not_begun_again() {
     pair.link.capacity = 400;
     pair.sign_in();
     send_at_0(&mut pair, &[1; 1_000]);
-    let kept = send_at_0(&mut pair, b"behind it");
+    send_at_0(&mut pair, b"behind it");
     pair.run_for(Duration::ZERO);
     pair.cut(Break::Close);
     pair.run_until("over", |pair| pair.has(is_over));
-    assert_eq!(unacked(&pair), [kept]);
+    assert_eq!(pair.client.pending().telemetry, 1, "the one behind it is kept");
     pair.sign_in();
     pair.run_for(Duration::from_secs(1));
     assert_eq!(arrived(&mut pair), [b"behind it"]);

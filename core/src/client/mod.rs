@@ -369,7 +369,7 @@ impl<'a> Client<'a> {
         self.machine.pending(self.storage.slots)
     }
 
-    /// Telemetry not acknowledged, oldest first.
+    /// QoS 1 telemetry not acknowledged, sent or not, oldest first.
     #[must_use]
     pub fn unacked(&self) -> Unacked<'_> {
         Unacked::new(&self.machine, self.storage.slots)

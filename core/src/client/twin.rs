@@ -248,7 +248,8 @@ impl Machine {
                     SlotKind::TwinReport => Event::TwinReported { token, version },
                     _ => {
                         let version = desired();
-                        let stale = parts.settings.twin_sync && self.sync_document(version);
+                        let synced = parts.settings.twin_sync && version.is_some();
+                        let stale = synced && self.sync_document(version);
                         Event::TwinDocument { token: Some(token), version, stale, payload }
                     }
                 })
