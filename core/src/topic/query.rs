@@ -45,6 +45,7 @@ impl<'i> Query<'i> {
 }
 
 /// A number of decimal digits and nothing else; `None` above 64 bits.
+#[inline(never)]
 pub(super) fn decimal(text: &str) -> Option<u64> {
     /// Above this, another digit does not fit. A constant, so that the firmware never divides 64 bits.
     const TENTH: u64 = u64::MAX / 10;
