@@ -159,9 +159,12 @@ impl Device {
     #[inline(never)]
     fn send_telemetry(&mut self) -> Option<TelemetryToken> {
         let properties = [("alarm", "high pressure"), ("line", "4"), ("unit", "bar/s")];
-        let payload = br#"{"pressure":21.5}"#;
-        let (qos, system) = (QoS::AtLeastOnce, SystemProperties::default());
-        let telemetry = Telemetry { payload, qos, system, properties: &properties };
+        let telemetry = Telemetry {
+            payload: br#"{"pressure":21.5}"#,
+            qos: QoS::AtLeastOnce,
+            system: SystemProperties::default(),
+            properties: &properties,
+        };
         self.client.send_telemetry(self.now, &telemetry).ok()
     }
 
