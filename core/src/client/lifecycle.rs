@@ -46,6 +46,7 @@ impl Machine {
     }
 
     /// Writes CONNECT into the reserve, whole or not at all.
+    #[inline(never)]
     fn write_connect(&self, parts: &mut Parts<'_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
         let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();

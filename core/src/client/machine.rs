@@ -115,7 +115,7 @@ impl Machine {
         now: Instant,
         call: impl FnOnce(&mut Self, &mut Parts<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.session.tick(now)?;
+        self.session.tick(now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
         self.session.settle(&parts.storage, parts.settings);
         outcome

@@ -225,18 +225,13 @@ impl Machine {
         payload: &'i [u8],
     ) -> Option<Event<'i>> {
         let ok = matches!(status, 200..=299);
-        let desired = || {
-            let mut reader = VersionReader::document();
-            reader.feed(payload);
-            reader.version()
-        };
         match Request::parse(request_id) {
             Some(Request::Sync(number)) => {
                 self.sync_answered(number)?;
                 if !ok {
                     return self.sync_refused(status);
                 }
-                let version = desired();
+                let version = desired_version(payload);
                 let dropped = self.sync_document(version);
                 (!dropped).then_some(Event::TwinDocument { token: None, version, stale: false, payload })
             }
@@ -247,7 +242,7 @@ impl Machine {
                     _ if !ok => Event::RequestFailed { token, reason: RequestError::Status(status), payload },
                     SlotKind::TwinReport => Event::TwinReported { token, version },
                     _ => {
-                        let version = desired();
+                        let version = desired_version(payload);
                         let synced = parts.settings.twin_sync && version.is_some();
                         let stale = synced && self.sync_document(version);
                         Event::TwinDocument { token: Some(token), version, stale, payload }
@@ -322,6 +317,14 @@ impl Machine {
         }
         kind
     }
+}
+
+/// `desired.$version` of a whole document.
+#[inline(never)]
+fn desired_version(document: &[u8]) -> Option<u64> {
+    let mut reader = VersionReader::document();
+    reader.feed(document);
+    reader.version()
 }
 
 /// The body of a GET of synchronisation.

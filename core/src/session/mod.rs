@@ -24,7 +24,7 @@ pub use state::State;
 pub(crate) use transmit::{Lane, Lent};
 
 use crate::config::Settings;
-use crate::error::{Error, TimeoutReason, UsageError};
+use crate::error::{Error, TimeoutReason};
 use crate::storage::arena::Arena;
 use crate::storage::list::{List, NONE, Through};
 use crate::storage::window::Window;
@@ -186,14 +186,14 @@ impl Session {
         self.timers.is_armed(reason)
     }
 
-    /// Takes the caller's `now`: an earlier one counts as the latest.
+    /// Takes the caller's `now`: an earlier one counts as the latest. `None` if it is no instant a caller may pass.
     #[inline(never)]
-    pub(crate) fn tick(&mut self, now: Instant) -> Result<Instant, UsageError> {
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<()> {
         if now > Instant::MAX {
-            return Err(UsageError::BadInstant);
+            return None;
         }
         self.now = self.now.max(now);
-        Ok(self.now)
+        Some(())
     }
 
     pub(crate) const fn now(&self) -> Instant {

@@ -30,6 +30,7 @@ impl Arena {
     }
 
     /// The free bytes after the newest packet and, if the ring has not wrapped, those at the front.
+    #[inline(never)]
     pub(crate) fn gaps(&self, slots: &[Slot], len: usize) -> [Range<u32>; 2] {
         let end = to_u32(len);
         let ends = self.order.first().zip(self.order.last());

@@ -60,6 +60,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends a 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
+    #[inline(never)]
     pub fn put_u16(&mut self, value: u16) {
         self.put(&value.to_be_bytes());
     }
@@ -109,6 +110,7 @@ impl<'b> Writer<'b> {
 
     /// Ends the text that began at `start`: fills in its length and gives it, in bytes. As with
     /// [`put_text_with`](Self::put_text_with), the caller refuses one that is too long.
+    #[inline(never)]
     pub fn end_text(&mut self, start: usize) -> usize {
         let len = self.len.saturating_sub(start);
         self.patch_u16(start.saturating_sub(2), u16::try_from(len).unwrap_or(u16::MAX));

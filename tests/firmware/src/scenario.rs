@@ -13,7 +13,8 @@ use iothub_proto::auth::Identity;
 use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, TelemetryToken};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
-use iothub_proto::topic::Features;
+use iothub_proto::packet::QoS;
+use iothub_proto::topic::{Features, SystemProperties};
 use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, RxBuffer, Slot, State, Storage, Telemetry};
 use script::*;
 
@@ -59,6 +60,7 @@ pub fn run() -> Result<(), u32> {
 }
 
 #[cfg(feature = "sas")]
+#[inline(never)]
 fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
     let key = black_box("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     let key = iothub_proto::auth::SharedAccessKey::from_base64(key).ok()?;
@@ -67,6 +69,7 @@ fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
 
 /// As with a secure element: the signature comes from elsewhere.
 #[cfg(not(feature = "sas"))]
+#[inline(never)]
 fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
     use iothub_proto::auth::{put_string_to_sign, put_token};
     use iothub_proto::wire::Writer;
@@ -102,21 +105,27 @@ fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static
 }
 
 impl Device {
-    /// The transport brought `bytes`. Gives the next event.
-    fn receive(&mut self, bytes: &'static [u8]) -> Option<Event<'_>> {
+    /// The transport brought `bytes`.
+    fn fill(&mut self, bytes: &'static [u8]) {
         let bytes = received(bytes);
         for (to, from) in self.rx.space().iter_mut().zip(bytes) {
             *to = *from;
         }
         self.rx.commit(bytes.len());
+    }
+
+    /// The transport brought `bytes`. Gives the next event.
+    fn receive(&mut self, bytes: &'static [u8]) -> Result<Option<Event<'_>>, Error> {
+        self.fill(bytes);
         self.next_event()
     }
 
-    fn next_event(&mut self) -> Option<Event<'_>> {
-        self.client.poll_event(self.now, &mut self.rx).ok()?
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+        self.client.poll_event(self.now, &mut self.rx)
     }
 
     /// The transport takes the next packet, which must begin with `first`.
+    #[inline(never)]
     fn transmit(&mut self, first: u8) -> Option<()> {
         let packet = black_box(self.client.poll_transmit()?);
         let (begins, len) = (packet.first() == Some(&first), packet.len());
@@ -125,45 +134,54 @@ impl Device {
         begins.then_some(())
     }
 
+    #[inline(never)]
     fn sign_in(&mut self, password: &str, connack: &'static [u8]) -> Option<()> {
         self.rx.clear();
         let lifetime = Some(Duration::from_secs(3_600));
         let options = ConnectOptions { password: Some(password), lifetime, random: black_box(7), will: None };
         self.client.connect(self.now, &options).ok()?;
         self.transmit(CONNECT)?;
-        let Event::Connected { .. } = self.receive(connack)? else { return None };
+        let Ok(Some(Event::Connected { .. })) = self.receive(connack) else { return None };
         if !EVERYTHING {
-            let Event::Ready { .. } = self.next_event()? else { return None };
+            let Ok(Some(Event::Ready { .. })) = self.next_event() else { return None };
             return Some(());
         }
         self.transmit(SUBSCRIBE)?;
-        let Event::Ready { .. } = self.receive(&SUBACK)? else { return None };
+        let Ok(Some(Event::Ready { .. })) = self.receive(&SUBACK) else { return None };
         self.transmit(PUBLISH_0)?;
         let document: &[u8] = if connack == CONNACK_NEW { &TWIN_DOCUMENT } else { &TWIN_DOCUMENT_AGAIN };
-        let Event::TwinDocument { token: None, version: Some(_), stale: false, .. } = self.receive(document)? else {
+        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.receive(document) else {
             return None;
         };
         Some(())
     }
 
+    #[inline(never)]
     fn send_telemetry(&mut self) -> Option<TelemetryToken> {
         let properties = [("alarm", "high pressure"), ("line", "4"), ("unit", "bar/s")];
-        let telemetry = Telemetry { payload: br#"{"pressure":21.5}"#, properties: &properties, ..Default::default() };
+        let telemetry = Telemetry {
+            payload: br#"{"pressure":21.5}"#,
+            qos: QoS::AtLeastOnce,
+            system: SystemProperties::default(),
+            properties: &properties,
+        };
         self.client.send_telemetry(self.now, &telemetry).ok()
     }
 
+    #[inline(never)]
     fn report_acknowledged(&mut self) -> Option<()> {
         let sent = self.send_telemetry()?;
         self.transmit(PUBLISH_1)?;
-        let Event::TelemetryAcked(token) = self.receive(&PUBACK_FIRST)? else { return None };
+        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_FIRST) else { return None };
         (token == sent).then_some(())
     }
 
     /// Decodes the properties and accepts.
+    #[inline(never)]
     fn take_message(&mut self) -> Option<()> {
         let now = self.now;
         let mut decoded = 0;
-        let Event::Message(message) = self.receive(&MESSAGE)? else { return None };
+        let Ok(Some(Event::Message(message))) = self.receive(&MESSAGE) else { return None };
         for property in message.properties.application() {
             let (mut name, mut value) = ([0; 16], [0; 16]);
             property.name.decode(&mut name).ok()?;
@@ -176,69 +194,73 @@ impl Device {
     }
 
     /// Answers while the event is alive.
+    #[inline(never)]
     fn answer_method(&mut self) -> Option<()> {
-        let bytes = received(&METHOD);
-        let Event::MethodCall { name: "reboot", payload, request } =
-            self.client.handle_input(self.now, bytes).ok()?.event?
-        else {
-            return None;
-        };
-        self.client.method_respond(self.now, &request, 200, payload).ok()?;
+        self.fill(&METHOD);
+        let event = self.client.poll_event(self.now, &mut self.rx);
+        let Ok(Some(Event::MethodCall { name: "reboot", payload, request })) = event else { return None };
+        self.client.method_respond(self.now, request, 200, payload).ok()?;
         self.transmit(PUBLISH_0)
     }
 
     /// A desired change comes, and is confirmed by a reported one.
+    #[inline(never)]
     fn follow_twin(&mut self) -> Option<()> {
-        let Event::TwinDesired { version: Some(8), unsynced: false, payload } = self.receive(&DESIRED)? else {
+        let Ok(Some(Event::TwinDesired { version: Some(8), unsynced: false, payload })) = self.receive(&DESIRED) else {
             return None;
         };
         black_box(payload);
         let sent = self.client.twin_report(self.now, br#"{"interval":{"value":5,"ac":200,"av":8}}"#).ok()?;
         self.transmit(PUBLISH_0)?;
-        let Event::TwinReported { token, version: Some(3) } = self.receive(&REPORTED)? else { return None };
+        let Ok(Some(Event::TwinReported { token, version: Some(3) })) = self.receive(&REPORTED) else { return None };
         (token == sent).then_some(())
     }
 
     /// A message of which the buffer holds only the beginning: told, left, and its bytes pass by.
+    #[inline(never)]
     fn skip_what_is_too_large(&mut self) -> Option<()> {
-        let Event::Skipped(skipped) = self.receive(&TOO_LARGE_BEGINS)? else { return None };
+        let Ok(Some(Event::Skipped(skipped))) = self.receive(&TOO_LARGE_BEGINS) else { return None };
         let token = skipped.token?;
         self.client.message_leave(self.now, token).ok()?;
         for _ in 0..TOO_LARGE_PIECES {
-            if self.receive(&TOO_LARGE_PIECE).is_some() {
+            if !matches!(self.receive(&TOO_LARGE_PIECE), Ok(None)) {
                 return None;
             }
         }
         Some(())
     }
 
+    #[inline(never)]
     fn stay_alive(&mut self) -> Option<()> {
         self.now = self.client.poll_timeout()?;
         self.client.handle_timeout(self.now).ok()?;
         self.transmit(PINGREQ)?;
-        self.receive(&PINGRESP).is_none().then_some(())
+        matches!(self.receive(&PINGRESP), Ok(None)).then_some(())
     }
 
     /// The transport takes half of a message and breaks.
+    #[inline(never)]
     fn lose_connection(&mut self) -> Option<TelemetryToken> {
         let sent = self.send_telemetry()?;
         let half = black_box(self.client.poll_transmit()?).len() / 2;
         self.client.confirm_transmit(self.now, half).ok()?;
         self.client.handle_eof(self.now).ok()?;
-        let Event::Disconnected(end) = self.next_event()? else { return None };
+        let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
         matches!(end.reason, DisconnectReason::TransportClosed).then_some(sent)
     }
 
+    #[inline(never)]
     fn send_again(&mut self, unsettled: TelemetryToken) -> Option<()> {
         self.transmit(PUBLISH_1_DUP)?;
-        let Event::TelemetryAcked(token) = self.receive(&PUBACK_AGAIN)? else { return None };
+        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_AGAIN) else { return None };
         (token == unsettled).then_some(())
     }
 
+    #[inline(never)]
     fn leave(&mut self) -> Option<()> {
         self.client.disconnect(self.now).ok()?;
         self.transmit(DISCONNECT)?;
-        let Event::Disconnected(end) = self.next_event()? else { return None };
+        let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
         (matches!(end.reason, DisconnectReason::Requested) && self.client.state() == State::Offline).then_some(())
     }
 }
