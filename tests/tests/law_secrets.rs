@@ -31,13 +31,13 @@ fn shows_secret(text: &str) -> bool {
         || spelled(|byte| format!("{byte:#x}"), ", ")
 }
 
-/// Runs `script` up to its end, drops the client and gives what is in its memory.
+/// Runs `script` up to its end and gives what is in the client's memory, which a drop would clean up.
 fn after(settings: Settings, script: impl Fn(&mut Rig<'_>)) -> Vec<u8> {
     let mut memory = Memory::default();
     let mut rig = memory.rig(settings);
     rig.connect_with(&options());
     script(&mut rig);
-    drop(rig);
+    std::mem::forget(rig);
     memory.tx
 }
 
@@ -58,6 +58,21 @@ fn the_password_is_there_until_connect_is_confirmed_and_gone_after() {
         assert!(holds_secret(&memory), "{confirmed} of {len} bytes are confirmed, the rest is lent");
     }
     assert!(!holds_secret(&after(quiet(), |rig| drop(rig.sent()))));
+}
+
+#[test]
+fn the_password_is_gone_with_the_client() {
+    for lent in [0, 20] {
+        let mut memory = Memory::default();
+        let mut rig = memory.rig(quiet());
+        rig.connect_with(&options());
+        if lent > 0 {
+            rig.lent();
+            rig.confirm(lent);
+        }
+        drop(rig);
+        assert!(!holds_secret(&memory.tx), "{lent} bytes were confirmed");
+    }
 }
 
 #[test]

@@ -141,6 +141,11 @@ impl Machine {
         self.session.largest(slots, tx_len)
     }
 
+    /// Overwrites a CONNECT that was not sent whole.
+    pub(crate) fn forget_password(&self, storage: &mut Storage<'_>) {
+        self.session.wipe_connect(storage);
+    }
+
     pub(crate) const fn strays(&self) -> u32 {
         self.session.strays()
     }

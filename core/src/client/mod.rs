@@ -395,5 +395,12 @@ impl<'a> Client<'a> {
     }
 }
 
+/// A CONNECT that was not sent leaves no password behind (law 10).
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        self.machine.forget_password(&mut self.storage);
+    }
+}
+
 #[cfg(test)]
 mod tests;

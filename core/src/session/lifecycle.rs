@@ -219,9 +219,7 @@ impl Session {
             suspect: self.suspect(storage.slots),
             ready_for: self.ready_at.set().map_or(Duration::ZERO, |ready_at| self.now.since(ready_at)),
         });
-        if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
-            self.wipe_reserve(storage);
-        }
+        self.wipe_connect(storage);
         self.transition(trigger);
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
         self.cut_telemetry(storage.slots);
@@ -241,6 +239,13 @@ impl Session {
         self.awaiting = 0;
         self.asked = 0;
         self.methods = 0;
+    }
+
+    /// Overwrites a CONNECT that was not sent whole: the password is in it.
+    pub(crate) fn wipe_connect(&self, storage: &mut Storage<'_>) {
+        if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
+            self.wipe_reserve(storage);
+        }
     }
 
     /// The message the hub may be closing the link for.
