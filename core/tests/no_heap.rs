@@ -194,7 +194,7 @@ fn telemetry(driver: &mut Driver<'_>) {
     let system = SystemProperties { message_id: Some("m 1"), ..Default::default() };
     let properties = [("room", "café"), ("n", "&")];
     for (qos, id) in [(QoS::AtMostOnce, None), (QoS::AtLeastOnce, Some(2))] {
-        let message = Telemetry { payload: b"21.5", qos, system, properties: &properties };
+        let message = Telemetry { payload: b"21.5", qos, system: &system, properties: &properties };
         let token = free(|| driver.client.send_telemetry(driver.now, &message)).expect("room");
         assert_eq!(driver.send(), 1);
         if let Some(id) = id {

@@ -35,7 +35,7 @@ fn the_hub_takes_256_kib_counted_as_it_counts() {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
             let (mut memory, body) = (memory(), vec![0x41; KIB_256 + 1]);
             let mut rig = memory.rig(quiet());
-            let message = |len: usize| Telemetry { payload: &body[..len], qos, system, properties };
+            let message = |len: usize| Telemetry { payload: &body[..len], qos, system: &system, properties };
             let error = UsageError::MessageTooLarge { len: KIB_256 + 1, limit: KIB_256 };
             refused(&mut rig, &message(KIB_256 - counted + 1), error);
             assert!(rig.client.send_telemetry(rig.now, &message(KIB_256 - counted)).is_ok());
@@ -99,7 +99,7 @@ fn what_could_be_mistaken_in_a_topic_is_encoded() {
     let mut rig = memory.rig(quiet());
     rig.sign_in(ACCEPTED);
     let system = SystemProperties { message_id: Some("+/#"), ..Default::default() };
-    let message = Telemetry { system, properties: &[("a+b\0", "#=&/?")], ..Telemetry::default() };
+    let message = Telemetry { system: &system, properties: &[("a+b\0", "#=&/?")], ..Telemetry::default() };
     rig.client.send_telemetry(rig.now, &message).unwrap();
     let topic = format!("{D2C}%24.mid=%2B%2F%23&a%2Bb%00=%23%3D%26%2F%3F");
     assert_eq!(rig.sent(), publish(0x32, &topic, Some(1), b""));
@@ -109,7 +109,7 @@ fn what_could_be_mistaken_in_a_topic_is_encoded() {
 fn outputs_are_for_modules_and_so_are_inputs() {
     let module = Identity::module("contoso.azure-devices.net", "dev1", "mod1");
     let system = SystemProperties { output: Some("out"), ..Default::default() };
-    let message = Telemetry { system, ..Telemetry::default() };
+    let message = Telemetry { system: &system, ..Telemetry::default() };
     let (mut own, mut of_module) = (memory(), memory());
     let mut device = own.rig(quiet());
     refused(&mut device, &message, UsageError::WrongIdentity);
@@ -135,7 +135,7 @@ fn a_will_obeys_the_rules_of_messages_and_of_connect() {
         (will(&body, &()), UsageError::MessageTooLarge { len: 65_536, limit: 65_535 }),
         (will(b"", &long), UsageError::TopicTooLong { len: D2C.len() + 2 + 65_536 }),
         (will(b"", &[("", "")]), UsageError::BadText { field: Field::PropertyName, at: 0 }),
-        (Telemetry { system, ..Telemetry::default() }, UsageError::WrongIdentity),
+        (Telemetry { system: &system, ..Telemetry::default() }, UsageError::WrongIdentity),
     ];
     for (will, error) in cases {
         let outcome = rig.client.connect(rig.now, &ConnectOptions { will: Some(&will), ..Default::default() });

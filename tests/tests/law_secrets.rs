@@ -161,7 +161,7 @@ fn nothing_printed_shows_the_password() {
     let error = rig.client.connect(rig.now, &with_will).unwrap_err();
     assert!(!shows_secret(&format!("{error:?} {error}")));
     let system = SystemProperties::default();
-    assert!(!shows_secret(&format!("{:?}", Telemetry { system, ..message })));
+    assert!(!shows_secret(&format!("{:?}", Telemetry { system: &system, ..message })));
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn table() -> Vec<Row> {
             "send_telemetry to an output",
             |rig, _| {
                 let system = SystemProperties { output: Some("out"), ..SystemProperties::default() };
-                let message = Telemetry { system, ..Telemetry::default() };
+                let message = Telemetry { system: &system, ..Telemetry::default() };
                 rig.client.send_telemetry(rig.now, &message).map(drop)
             },
             all(UsageError::WrongIdentity),

@@ -65,7 +65,7 @@ fn a_thousand_messages_with_properties_arrive_and_are_acknowledged() {
         let number = tokens.len().to_string();
         let message = Telemetry {
             payload: number.as_bytes(),
-            system: SystemProperties { content_type: Some("application/json"), ..SystemProperties::default() },
+            system: &SystemProperties { content_type: Some("application/json"), ..SystemProperties::default() },
             properties: &[("number", number.as_str()), ("größe & maß", "50% = ½")],
             ..Telemetry::default()
         };

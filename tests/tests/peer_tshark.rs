@@ -166,7 +166,7 @@ fn life() -> Vec<Conversation> {
 
     let properties = &[("room", "Küche & Bad/1"), ("empty", ""), ("a+b#c", "100 %")];
     let system = SystemProperties { content_type: Some("application/json"), ..SystemProperties::default() };
-    device.send(&Telemetry { payload: b"{\"t\":21.5}", system, properties, ..Telemetry::default() });
+    device.send(&Telemetry { payload: b"{\"t\":21.5}", system: &system, properties, ..Telemetry::default() });
     device.send(&Telemetry::default());
     device.send(&Telemetry { payload: b"unsure", qos: QoS::AtMostOnce, ..Telemetry::default() });
     device.send(&Telemetry { payload: &[0; 20_000], ..Telemetry::default() });

@@ -54,7 +54,7 @@ impl Machine {
         let mut will_topic = |w: &mut Writer<'_>| {
             if let Some(will) = options.will {
                 let before = w.len();
-                telemetry::put_topic(w, device, &will.system, will.properties);
+                telemetry::put_topic(w, device, will.system, will.properties);
                 topic_len = w.len().saturating_sub(before);
             }
         };

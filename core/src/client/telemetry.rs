@@ -24,7 +24,7 @@ impl Machine {
     ) -> Result<TelemetryToken, Error> {
         self.at(parts, now, |this, parts| {
             let device = device(parts.identity);
-            check_output(parts.identity, &message.system)?;
+            check_output(parts.identity, message.system)?;
             properties::check(message.properties)?;
             let kind = match message.qos {
                 QoS::AtMostOnce => SlotKind::Telemetry0,

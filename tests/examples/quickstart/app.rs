@@ -85,7 +85,7 @@ impl<'t> App<'t> {
         let message = Telemetry {
             payload: payload.as_bytes(),
             properties: &[("n", n.as_str()), ROOM],
-            system: SystemProperties {
+            system: &SystemProperties {
                 content_type: Some("application/json"),
                 content_encoding: Some("utf-8"),
                 ..Default::default()

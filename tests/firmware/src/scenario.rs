@@ -162,7 +162,7 @@ impl Device {
         let telemetry = Telemetry {
             payload: br#"{"pressure":21.5}"#,
             qos: QoS::AtLeastOnce,
-            system: SystemProperties::default(),
+            system: &SystemProperties::NONE,
             properties: &properties,
         };
         self.client.send_telemetry(self.now, &telemetry).ok()

@@ -313,7 +313,7 @@ fn a_device_has_no_outputs_in_its_will_either() {
     let mut memory = Memory::roomy();
     let mut client = memory.client(Settings { connect_reserve: 0, ..settings() });
     let system = crate::topic::SystemProperties { output: Some("out"), ..Default::default() };
-    let will = Telemetry { system, ..Default::default() };
+    let will = Telemetry { system: &system, ..Default::default() };
     let options = ConnectOptions { will: Some(&will), ..Default::default() };
     assert_eq!(client.connect(secs(0), &options), Err(UsageError::WrongIdentity.into()));
     assert_eq!(client.state(), State::Offline);

@@ -32,6 +32,9 @@ macro_rules! system_properties {
         const NAMES: &[&str] = &[$($name,)*];
 
         impl<'a> SystemProperties<'a> {
+            /// None of them.
+            pub const NONE: Self = Self { $($field: None,)* };
+
             /// The fields in the order of [`NAMES`], by reference: their values would be twice as much to copy.
             fn fields(&self) -> [&Option<&'a str>; NAMES.len()] {
                 [$(&self.$field,)*]
