@@ -168,7 +168,9 @@ impl<'a> Device<'a> {
             content_encoding: Some("utf-8"),
             ..SystemProperties::default()
         };
-        match client.send_telemetry(now, &Telemetry { payload: body.as_bytes(), system: &system, ..Telemetry::default() }) {
+        match client
+            .send_telemetry(now, &Telemetry { payload: body.as_bytes(), system: &system, ..Telemetry::default() })
+        {
             Ok(_) => {
                 println!("reading {}", self.queued);
                 self.queued += 1;

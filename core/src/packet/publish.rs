@@ -139,7 +139,8 @@ pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>
     }
 }
 
-fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
+/// [`head`] of a packet that has passed [`Kind::check_length`].
+pub(crate) fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
     let mut fields = Fields::new(header, input);
     let length_at = fields.offset();
     let topic_at = length_at.saturating_add(2);

@@ -203,7 +203,7 @@ impl Session {
     /// The next deadline and its reason.
     pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
         let (mut at, mut reason) = self.timers.next();
-        let request = self.waiting.first().and_then(|index| slots.get(usize::from(index)));
+        let request = slots.get(usize::from(self.waiting.first()));
         let request = request.map_or(Instant::NEVER, |slot| slot.deadline);
         if request < at {
             (at, reason) = (request, TimeoutReason::Request);

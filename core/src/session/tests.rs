@@ -10,13 +10,14 @@ use std::vec::Vec;
 fn members(list: &List, slots: &[Slot]) -> Vec<u16> {
     let mut found = Vec::new();
     let mut next = list.first();
-    while let Some(index) = next {
+    while next != NONE {
+        let index = next;
         assert!(found.len() < slots.len(), "a list runs in a circle");
-        assert_eq!(list.before(slots, index), found.last().copied());
+        assert_eq!(list.before(slots, index), found.last().copied().unwrap_or(NONE));
         found.push(index);
         next = list.after(slots, index);
     }
-    assert_eq!(list.last(), found.last().copied());
+    assert_eq!(list.last(), found.last().copied().unwrap_or(NONE));
     found
 }
 

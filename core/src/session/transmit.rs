@@ -89,10 +89,11 @@ impl Lend {
         self.what == Lent::Slot(index)
     }
 
-    pub(super) fn slot(&self) -> Option<u16> {
+    /// The slot whose packet is lent, or [`NONE`].
+    pub(super) fn slot(&self) -> u16 {
         match self.what {
-            Lent::Slot(index) => Some(index),
-            _ => None,
+            Lent::Slot(index) => index,
+            _ => NONE,
         }
     }
 }
@@ -133,21 +134,27 @@ impl Session {
                 if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
                 }
-                let slot = self.answers.first().or_else(|| {
-                    // A request that overtakes the SUBSCRIBE for its answer would not hear it.
-                    let requests = self.requests.first().filter(|_| !self.wants_subscribe);
-                    requests.or_else(|| self.next_telemetry(storage, settings)).filter(|_| ready)
-                });
-                slot.map(Lane::Slot)
+                let mut slot = self.answers.first();
+                // A request that overtakes the SUBSCRIBE for its answer would not hear it.
+                if slot == NONE && ready && !self.wants_subscribe {
+                    slot = self.requests.first();
+                }
+                if slot == NONE && ready {
+                    slot = self.next_telemetry(storage, settings);
+                }
+                (slot != NONE).then_some(Lane::Slot(slot))
             }
         }
     }
 
-    /// The oldest telemetry not lent, if the window lets it go.
-    fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> Option<u16> {
-        let slot = storage.slots.get(usize::from(self.unsent))?;
+    /// The oldest telemetry not lent, if the window lets it go, or [`NONE`].
+    fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> u16 {
         let window = if self.careful { 1 } else { settings.send_window };
-        (slot.kind == SlotKind::Telemetry0 || self.in_flight < window).then_some(self.unsent)
+        let fits = self.in_flight < window;
+        match storage.slots.get(usize::from(self.unsent)) {
+            Some(slot) if fits || slot.kind == SlotKind::Telemetry0 => self.unsent,
+            _ => NONE,
+        }
     }
 
     /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
@@ -212,7 +219,7 @@ impl Session {
                         *first = *first & !publish::DUP | dup;
                     }
                 }
-                self.unsent = self.telemetry.after(storage.slots, index).unwrap_or(NONE);
+                self.unsent = self.telemetry.after(storage.slots, index);
                 LastSent::Telemetry
             }
             SlotKind::Answer => LastSent::MethodAnswer,
@@ -317,8 +324,7 @@ impl Session {
 
     /// Overwrites the reserve: the password was in it.
     pub(super) fn wipe_reserve(&self, storage: &mut Storage<'_>) {
-        let reserve = storage.tx.len().saturating_sub(self.arena.capacity(storage.tx.len()));
-        storage.tx.get_mut(..reserve).unwrap_or_default().zeroize();
+        storage.tx.get_mut(..self.arena.base()).unwrap_or_default().zeroize();
     }
 
     /// Everything the application waits for before a polite end is settled.

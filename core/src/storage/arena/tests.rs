@@ -6,24 +6,25 @@ use std::vec::Vec;
 const SLOTS: usize = 12;
 
 impl Arena {
-    /// The slots that have bytes, by age. Panics if two of them share a byte or one lies outside.
+    /// The slots that have bytes. Panics if they are not in the order of their places, if two of them share a byte or
+    /// one lies outside.
     pub(crate) fn check_consistent(&self, slots: &[Slot], len: usize) -> Vec<u16> {
-        let mut by_age = Vec::new();
-        let mut next = self.order.first();
-        while let Some(index) = next {
-            by_age.push(index);
-            assert!(by_age.len() <= slots.len(), "the ring is a circle");
-            next = self.order.after(slots, index);
-        }
-        let mut places: Vec<_> = by_age.iter().map(|&index| &slots[usize::from(index)]).collect();
-        places.sort_unstable_by_key(|slot| slot.start);
+        let mut found = Vec::new();
         let mut free = self.base;
-        for slot in places {
+        let mut next = self.places.first();
+        while next != NONE {
+            assert_eq!(self.places.before(slots, next), found.last().copied().unwrap_or(NONE));
+            assert!(found.len() < slots.len(), "a circle");
+            let slot = &slots[usize::from(next)];
             assert!(slot.len > 0 && slot.start >= free, "no overlap: {slot:?}");
             free = slot.start + slot.len;
+            found.push(next);
+            next = self.places.after(slots, next);
         }
+        assert_eq!(self.places.last(), found.last().copied().unwrap_or(NONE));
         assert!(free as usize <= len);
-        by_age
+        assert!(self.newest == NONE || found.contains(&self.newest));
+        found
     }
 }
 
@@ -34,7 +35,8 @@ struct Model {
     tx: Vec<u8>,
     /// Live packets, oldest first.
     live: Vec<u16>,
-    lent: Option<u16>,
+    /// Or [`NONE`].
+    lent: u16,
     next_fill: u8,
     fills: [u8; SLOTS],
 }
@@ -46,7 +48,7 @@ impl Model {
             slots: vec![Slot::EMPTY; SLOTS],
             tx: vec![0; len],
             live: Vec::new(),
-            lent: None,
+            lent: NONE,
             next_fill: 1,
             fills: [0; SLOTS],
         }
@@ -54,10 +56,10 @@ impl Model {
 
     fn put(&mut self, len: usize) -> bool {
         let Some(index) = (0..SLOTS as u16).find(|index| !self.live.contains(index)) else { return false };
-        let Some(place) = self.arena.reserve(&mut self.slots, &mut self.tx, self.lent, len) else { return false };
+        let Ok(place) = self.arena.reserve(&mut self.slots, &mut self.tx, self.lent, len) else { return false };
         assert_eq!(place.len(), len);
         self.tx[place.start as usize..place.end as usize].fill(self.next_fill);
-        self.arena.commit(&mut self.slots, index, place);
+        self.arena.commit(&mut self.slots, index, &place);
         self.live.push(index);
         self.fills[index as usize] = self.next_fill;
         self.next_fill = self.next_fill.wrapping_add(1).max(1);
@@ -69,14 +71,18 @@ impl Model {
             return;
         }
         let index = self.live.remove(nth % self.live.len());
-        if self.lent == Some(index) {
-            self.lent = None;
+        if self.lent == index {
+            self.lent = NONE;
         }
         self.arena.release(&mut self.slots, index);
     }
 
     fn check(&self) {
-        assert_eq!(self.arena.check_consistent(&self.slots, self.tx.len()), self.live);
+        let mut stored = self.arena.check_consistent(&self.slots, self.tx.len());
+        let mut live = self.live.clone();
+        stored.sort_unstable();
+        live.sort_unstable();
+        assert_eq!(stored, live);
         for &index in &self.live {
             let slot = &self.slots[index as usize];
             let place = slot.start as usize..(slot.start + slot.len) as usize;
@@ -109,7 +115,8 @@ proptest! {
     fn packs_without_harm(base in 0u32..20, len in 40usize..200, steps in steps()) {
         let mut model = Model::new(base, len);
         for step in steps {
-            let lent_at = model.lent.map(|index| (index, model.slots[index as usize].start));
+            let lent = model.lent;
+            let lent_at = model.slots.get(usize::from(lent)).map(|slot| slot.start);
             match step {
                 Step::Put(len) => {
                     let free = model.arena.largest(&model.slots, model.tx.len(), model.lent);
@@ -117,11 +124,12 @@ proptest! {
                     prop_assert_eq!(model.put(len), slot_free && len <= free, "{} into {}", len, free);
                 }
                 Step::Settle(nth) => model.settle(nth),
-                Step::Lend(nth) if !model.live.is_empty() => model.lent = Some(model.live[nth % model.live.len()]),
-                Step::Lend(_) => model.lent = None,
+                Step::Lend(nth) if !model.live.is_empty() => model.lent = model.live[nth % model.live.len()],
+                Step::Lend(_) => model.lent = NONE,
             }
-            if let Some((index, start)) = lent_at.filter(|(index, _)| model.lent == Some(*index)) {
-                prop_assert_eq!(model.slots[index as usize].start, start, "the lent packet moved");
+            if model.lent == lent {
+                let lent_now = model.slots.get(usize::from(lent)).map(|slot| slot.start);
+                prop_assert_eq!(lent_now, lent_at, "the lent packet moved");
             }
             model.check();
         }
@@ -138,7 +146,7 @@ fn a_hole_is_never_waited_for() {
     for _ in 0..9 {
         model.settle(1);
     }
-    assert_eq!(model.arena.largest(&model.slots, 100, None), 90);
+    assert_eq!(model.arena.largest(&model.slots, 100, NONE), 90);
     assert!(model.put(90));
     model.check();
 }
