@@ -116,7 +116,10 @@ impl Machine {
         match incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
-            Incoming::Publish(publish) => self.publish(parts, &publish),
+            Incoming::Publish(publish) => {
+                let inbound = topic::parse(publish.topic, device(parts.identity));
+                self.publish(parts, &publish, inbound)
+            }
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
                 if self.wanted.is_empty() {
@@ -127,7 +130,10 @@ impl Machine {
                 Some(Event::Connected { session_present })
             }
             Incoming::Subscribed(suback) => self.subscribed(parts, &suback),
-            Incoming::Oversize { publish, payload_len } => self.oversize(parts, &publish, payload_len),
+            Incoming::Oversize { publish, payload_len } => {
+                let inbound = topic::parse(publish.topic, device(parts.identity));
+                self.oversize(parts, &publish, inbound, payload_len)
+            }
             Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
         }
     }
@@ -162,9 +168,14 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
+    fn publish<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        publish: &Publish<'i>,
+        inbound: Inbound<'i>,
+    ) -> Option<Event<'i>> {
         let Publish { topic, payload, retain, .. } = *publish;
-        match topic::parse(topic, device(parts.identity)) {
+        match inbound {
             Inbound::CloudToDevice { properties } => Some(self.message(parts, publish, None, properties)),
             Inbound::Input { name, properties } => Some(self.message(parts, publish, Some(name), properties)),
             Inbound::Method { name, request_id } => {
@@ -221,10 +232,16 @@ impl Machine {
 
     /// A PUBLISH that the receive buffer cannot hold begins.
     #[inline(never)]
-    fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
+    fn oversize<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        publish: &Publish<'i>,
+        inbound: Inbound<'i>,
+        payload_len: u32,
+    ) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
         let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
-        match topic::parse(topic, device(parts.identity)) {
+        match inbound {
             Inbound::TwinResponse { status, request_id, .. } => {
                 self.acknowledge(&mut parts.storage, publish);
                 // Told at its end, when its version has passed by.

@@ -27,6 +27,7 @@ use crate::storage::window::Decision;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
 use crate::topic::Features;
+use core::mem::MaybeUninit;
 use machine::{Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -125,6 +126,43 @@ impl<'a> Client<'a> {
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
         let reserve = Machine::check(&config, &storage)?;
         Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
+    }
+
+    /// As [`new`](Self::new), in `place`: a client has some 600 bytes, which a small device does not want on its stack.
+    ///
+    /// ```
+    /// # use iothub_proto::{Client, Config, error::Error, Inbound, Slot, Storage, auth::Identity};
+    /// use core::mem::MaybeUninit;
+    /// # let (mut tx, mut slots, mut inbound) = ([0; 1024], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+    /// # let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    /// let mut place = MaybeUninit::uninit();
+    /// let config = Config::new(Identity::device("contoso.azure-devices.net", "dev1"));
+    /// let client: &mut Client<'_> = Client::new_in(&mut place, config, storage)?;
+    /// # let _ = client;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of `new`.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> Result<&'p mut Self, Error> {
+        let reserve = Machine::check(&config, &storage)?;
+        Ok(Self::put(place, reserve, config, storage))
+    }
+
+    #[inline(never)] // Apart from the check, so that their stacks do not add up.
+    fn put<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        reserve: u32,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> &'p mut Self {
+        let machine = Machine::new(reserve, config.settings.features, storage.slots);
+        place.write(Self { machine, storage, config })
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {

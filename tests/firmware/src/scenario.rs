@@ -27,7 +27,7 @@ static RX: Place<[u8; MAX_PACKET]> = Place::new();
 static SLOTS: Place<[Slot; 8]> = Place::new();
 static INBOUND: Place<[Inbound; 8]> = Place::new();
 static TOKEN: Place<[u8; 256]> = Place::new();
-static CLIENT: Place<Result<Client<'static>, Error>> = Place::new();
+static CLIENT: Place<Client<'static>> = Place::new();
 
 /// The client and what its driver has.
 struct Device {
@@ -100,7 +100,7 @@ fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static
             slots: SLOTS.fill(Slot::EMPTY),
             inbound: INBOUND.fill(Inbound::EMPTY),
         };
-        CLIENT.put(Client::new(config, storage)).as_mut().ok()
+        Client::new_in(CLIENT.lend(), config, storage).ok()
     }
 }
 
