@@ -165,9 +165,9 @@ impl<'a> Client<'a> {
         place.write(Self { machine, storage, config })
     }
 
-    fn split(&mut self) -> (&mut Machine, Parts<'_>) {
+    fn split(&mut self) -> (&mut Machine, Parts<'_, 'a>) {
         let Config { identity, settings } = &self.config;
-        (&mut self.machine, Parts { storage: self.storage.reborrow(), identity, settings })
+        (&mut self.machine, Parts { storage: &mut self.storage, identity, settings })
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are
