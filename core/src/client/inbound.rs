@@ -47,7 +47,6 @@ impl Machine {
         self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
-    #[inline(never)]
     fn take_input<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
