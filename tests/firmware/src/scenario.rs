@@ -14,7 +14,7 @@ use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, TelemetryToken};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::packet::QoS;
-use iothub_proto::topic::{Features, SystemProperties};
+use iothub_proto::topic::{Features, Properties, SystemProperties};
 use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, RxBuffer, Slot, State, Storage, Telemetry};
 use script::*;
 
@@ -44,7 +44,8 @@ pub fn run() -> Result<(), u32> {
     let mut device =
         Device { client: new_client().ok_or(2_u32)?, rx: RxBuffer::new(rx), now: Instant::from_millis(1_000) };
     device.sign_in(password, &CONNACK_NEW).ok_or(3_u32)?;
-    device.report_acknowledged().ok_or(4_u32)?;
+    let sent = device.send_telemetry().ok_or(4_u32)?;
+    device.get_acknowledged(PUBLISH_1, &PUBACK_FIRST, sent).ok_or(4_u32)?;
     if EVERYTHING {
         device.take_message().ok_or(5_u32)?;
         device.answer_method().ok_or(6_u32)?;
@@ -52,9 +53,10 @@ pub fn run() -> Result<(), u32> {
         device.skip_what_is_too_large().ok_or(8_u32)?;
     }
     device.stay_alive().ok_or(9_u32)?;
-    let unsettled = device.lose_connection().ok_or(10_u32)?;
+    let unsettled = device.send_telemetry().ok_or(10_u32)?;
+    device.lose_connection().ok_or(10_u32)?;
     device.sign_in(password, &CONNACK_RESUMED).ok_or(11_u32)?;
-    device.send_again(unsettled).ok_or(12_u32)?;
+    device.get_acknowledged(PUBLISH_1_DUP, &PUBACK_AGAIN, unsettled).ok_or(12_u32)?;
     device.leave().ok_or(13_u32)
 }
 
@@ -172,10 +174,9 @@ impl Device {
     }
 
     #[inline(never)]
-    fn report_acknowledged(&mut self) -> Option<()> {
-        let sent = self.send_telemetry()?;
-        self.transmit(PUBLISH_1)?;
-        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_FIRST) else { return None };
+    fn get_acknowledged(&mut self, first: u8, puback: &'static [u8], sent: TelemetryToken) -> Option<()> {
+        self.transmit(first)?;
+        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(puback) else { return None };
         (token == sent).then_some(())
     }
 
@@ -183,14 +184,9 @@ impl Device {
     #[inline(never)]
     fn take_message(&mut self) -> Option<()> {
         let now = self.now;
-        let mut decoded = 0;
         let Ok(Some(Event::Message(message))) = self.receive(&MESSAGE) else { return None };
-        for property in message.properties.application() {
-            let (mut name, mut value) = ([0; 16], [0; 16]);
-            property.name.decode(&mut name).ok()?;
-            decoded += property.value?.decode(&mut value).ok()?.len();
-        }
-        let token = message.token?;
+        let (token, properties) = (message.token?, message.properties);
+        let decoded = decode(properties)?;
         self.client.message_accept(now, token).ok()?;
         self.transmit(PUBACK)?;
         (decoded == "reset°C".len()).then_some(())
@@ -243,20 +239,12 @@ impl Device {
 
     /// The transport takes half of a message and breaks.
     #[inline(never)]
-    fn lose_connection(&mut self) -> Option<TelemetryToken> {
-        let sent = self.send_telemetry()?;
+    fn lose_connection(&mut self) -> Option<()> {
         let half = black_box(self.client.poll_transmit()?).len() / 2;
         self.client.confirm_transmit(self.now, half).ok()?;
         self.client.handle_eof(self.now).ok()?;
         let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
-        matches!(end.reason, DisconnectReason::TransportClosed).then_some(sent)
-    }
-
-    #[inline(never)]
-    fn send_again(&mut self, unsettled: TelemetryToken) -> Option<()> {
-        self.transmit(PUBLISH_1_DUP)?;
-        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_AGAIN) else { return None };
-        (token == unsettled).then_some(())
+        matches!(end.reason, DisconnectReason::TransportClosed).then_some(())
     }
 
     #[inline(never)]
@@ -266,4 +254,16 @@ impl Device {
         let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
         (matches!(end.reason, DisconnectReason::Requested) && self.client.state() == State::Offline).then_some(())
     }
+}
+
+/// Decodes names and values of the application's properties; gives the bytes of the values.
+#[inline(never)]
+fn decode(properties: Properties<'_>) -> Option<usize> {
+    let mut decoded = 0;
+    for property in properties.application() {
+        let (mut name, mut value) = ([0; 16], [0; 16]);
+        property.name.decode(&mut name).ok()?;
+        decoded += property.value?.decode(&mut value).ok()?.len();
+    }
+    Some(decoded)
 }
