@@ -176,16 +176,20 @@ impl Session {
             Ok(place) => return Ok(place),
             Err(needed) => needed,
         };
+        let place = self.make_room(storage, needed)?;
+        let written = write(storage.tx, place, frame::header_len(needed), first, body, ident)?;
+        written.map_err(|needed| CapacityError::TxFull { needed, free: 0 }.into())
+    }
+
+    /// A place for a packet of `needed` bytes, for which others may have to move.
+    #[inline(never)] // Apart from writing, so that their stacks do not add up.
+    fn make_room(&self, storage: &mut Storage<'_>, needed: usize) -> Result<Range<u32>, CapacityError> {
         let capacity = self.arena.capacity(storage.tx.len());
         if needed > capacity {
-            return Err(CapacityError::TooLarge { needed, capacity }.into());
+            return Err(CapacityError::TooLarge { needed, capacity });
         }
-        let place = self
-            .arena
-            .reserve(storage.slots, storage.tx, self.lend.slot(), needed)
-            .ok_or_else(|| CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) })?;
-        let written = write(storage.tx, place, frame::header_len(needed), first, body, ident)?;
-        written.map_err(|needed| CapacityError::TooLarge { needed, capacity }.into())
+        let place = self.arena.reserve(storage.slots, storage.tx, self.lend.slot(), needed);
+        place.ok_or_else(|| CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) })
     }
 }
 

@@ -11,7 +11,7 @@ use core::hint::black_box;
 use harness::{Place, received};
 use iothub_proto::auth::Identity;
 use iothub_proto::error::Error;
-use iothub_proto::event::{DisconnectReason, TelemetryToken};
+use iothub_proto::event::{DisconnectReason, RequestId, TelemetryToken, TwinToken};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::packet::QoS;
 use iothub_proto::topic::{Features, Properties, SystemProperties};
@@ -68,7 +68,7 @@ fn identity() -> Identity<'static> {
 #[inline(never)]
 fn sign(room: &mut [u8]) -> Option<&str> {
     let key = black_box("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-    let key = iothub_proto::auth::SharedAccessKey::from_base64(key).ok()?;
+    let Ok(key) = &iothub_proto::auth::SharedAccessKey::from_base64(key) else { return None };
     key.token(&identity(), EXPIRY, None, room).ok()
 }
 
@@ -140,11 +140,16 @@ impl Device {
     }
 
     #[inline(never)]
-    fn sign_in(&mut self, password: &str, connack: &'static [u8]) -> Option<()> {
+    fn connect(&mut self, password: &str) -> Option<()> {
         self.rx.clear();
         let lifetime = Some(Duration::from_secs(3_600));
         let options = ConnectOptions { password: Some(password), lifetime, random: black_box(7), will: None };
-        self.client.connect(self.now, &options).ok()?;
+        self.client.connect(self.now, &options).ok()
+    }
+
+    #[inline(never)]
+    fn sign_in(&mut self, password: &str, connack: &'static [u8]) -> Option<()> {
+        self.connect(password)?;
         self.transmit(CONNECT)?;
         let Ok(Some(Event::Connected { .. })) = self.receive(connack) else { return None };
         if !EVERYTHING {
@@ -198,7 +203,7 @@ impl Device {
         self.fill(&METHOD);
         let event = self.client.poll_event(self.now, &mut self.rx);
         let Ok(Some(Event::MethodCall { name: "reboot", payload, request })) = event else { return None };
-        self.client.method_respond(self.now, request, 200, payload).ok()?;
+        respond(self.client, self.now, request, payload)?;
         self.transmit(PUBLISH_0)
     }
 
@@ -209,10 +214,15 @@ impl Device {
             return None;
         };
         black_box(payload);
-        let sent = self.client.twin_report(self.now, br#"{"interval":{"value":5,"ac":200,"av":8}}"#).ok()?;
+        let sent = self.report()?;
         self.transmit(PUBLISH_0)?;
         let Ok(Some(Event::TwinReported { token, version: Some(3) })) = self.receive(&REPORTED) else { return None };
         (token == sent).then_some(())
+    }
+
+    #[inline(never)]
+    fn report(&mut self) -> Option<TwinToken> {
+        self.client.twin_report(self.now, br#"{"interval":{"value":5,"ac":200,"av":8}}"#).ok()
     }
 
     /// A message of which the buffer holds only the beginning: told, left, and its bytes pass by.
@@ -229,10 +239,16 @@ impl Device {
         Some(())
     }
 
+    /// The next deadline comes.
+    #[inline(never)]
+    fn sleep(&mut self) -> Option<()> {
+        self.now = self.client.poll_timeout()?;
+        self.client.handle_timeout(self.now).ok()
+    }
+
     #[inline(never)]
     fn stay_alive(&mut self) -> Option<()> {
-        self.now = self.client.poll_timeout()?;
-        self.client.handle_timeout(self.now).ok()?;
+        self.sleep()?;
         self.transmit(PINGREQ)?;
         matches!(self.receive(&PINGRESP), Ok(None)).then_some(())
     }
@@ -254,6 +270,11 @@ impl Device {
         let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
         (matches!(end.reason, DisconnectReason::Requested) && self.client.state() == State::Offline).then_some(())
     }
+}
+
+#[inline(never)]
+fn respond(client: &mut Client<'_>, now: Instant, request: RequestId<'_>, payload: &[u8]) -> Option<()> {
+    client.method_respond(now, request, 200, payload).ok()
 }
 
 /// Decodes names and values of the application's properties; gives the bytes of the values.
