@@ -138,6 +138,7 @@ impl Machine {
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
+    #[inline(never)]
     fn subscribed<'i>(&mut self, parts: &mut Parts<'_, '_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;

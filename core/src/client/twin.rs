@@ -256,6 +256,7 @@ impl Machine {
     }
 
     /// A piece of a PUBLISH that is skipped. Only a twin response is of interest: at its end it is told.
+    #[inline(never)]
     pub(super) fn skipped_piece<'i>(&mut self, parts: &mut Parts<'_, '_>, bytes: &[u8], last: bool) -> Option<Event<'i>> {
         let skipped = self.twin.skipped.as_mut()?;
         skipped.reader.feed(bytes);

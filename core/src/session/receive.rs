@@ -125,13 +125,26 @@ impl Session {
             return self.oversize(settings, &header, input);
         }
         let Some(packet) = input.get(..total) else { return Ok(Step::needs(total)) };
-        // As `packet::decode` does, with what was checked above.
-        let mut fields = Fields::new(&header, packet);
-        let incoming = match kind {
-            Kind::Publish => Incoming::Publish(publish::parse(&header, packet)?),
+        Ok(Step::took(total, self.whole(storage, settings, kind, &header, packet)?))
+    }
+
+    /// A packet that lies whole in the input. What its first bytes tell was checked.
+    #[inline(never)] // With much to put on the stack, which what is skipped need not have.
+    fn whole<'i>(
+        &mut self,
+        storage: &mut Storage<'_>,
+        settings: &Settings,
+        kind: Kind,
+        header: &Header,
+        packet: &'i [u8],
+    ) -> Result<Incoming<'i>, PeerError> {
+        let first = header.first;
+        let mut fields = Fields::new(header, packet);
+        Ok(match kind {
+            Kind::Publish => Incoming::Publish(publish::parse(header, packet)?),
             Kind::Puback => self.puback(storage, settings, PacketId::parse(&mut fields)?)?,
             Kind::Connack => match connack::parse(&mut fields)? {
-                Connack { refusal: Some(refusal), .. } => return Ok(Step::took(0, Incoming::Refused(refusal))),
+                Connack { refusal: Some(refusal), .. } => Incoming::Refused(refusal),
                 Connack { session_present: true, .. } if self.clean => {
                     return Err(at(first, Violation::BadSessionPresent, 2));
                 }
@@ -152,8 +165,7 @@ impl Session {
                 }
                 Incoming::Nothing
             }
-        };
-        Ok(Step::took(total, incoming))
+        })
     }
 
     /// CONNACK is the first packet, once (MQTT-3.2.0-1), and answers a CONNECT.
