@@ -16,8 +16,8 @@ use crate::wire::{Writer, frame};
 use core::ops::Range;
 
 /// What the machine does not hold: memory, identity and settings, from whoever owns them.
-pub(crate) struct Parts<'p> {
-    pub(crate) storage: Storage<'p>,
+pub(crate) struct Parts<'p, 's> {
+    pub(crate) storage: &'p mut Storage<'s>,
     pub(crate) identity: &'p Identity<'p>,
     pub(crate) settings: &'p Settings,
 }
@@ -111,13 +111,13 @@ impl Machine {
     /// Runs `call` at `now`, and what follows from any call after it.
     pub(super) fn at<T>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
-        call: impl FnOnce(&mut Self, &mut Parts<'_>) -> Result<T, Error>,
+        call: impl FnOnce(&mut Self, &mut Parts<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.session.tick(now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
-        self.session.settle(&parts.storage, parts.settings);
+        self.session.settle(parts.storage, parts.settings);
         outcome
     }
 

@@ -26,6 +26,7 @@ use crate::event::Event;
 use crate::session::state::State;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
+use core::mem::MaybeUninit;
 use machine::{Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -126,9 +127,46 @@ impl<'a> Client<'a> {
         Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
-    fn split(&mut self) -> (&mut Machine, Parts<'_>) {
+    /// As [`new`](Self::new), in `place`: a client has some 600 bytes, which a small device does not want on its stack.
+    ///
+    /// ```
+    /// # use iothub_proto::{Client, Config, error::Error, Inbound, Slot, Storage, auth::Identity};
+    /// use core::mem::MaybeUninit;
+    /// # let (mut tx, mut slots, mut inbound) = ([0; 1024], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+    /// # let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    /// let mut place = MaybeUninit::uninit();
+    /// let config = Config::new(Identity::device("contoso.azure-devices.net", "dev1"));
+    /// let client: &mut Client<'_> = Client::new_in(&mut place, config, storage)?;
+    /// # let _ = client;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of `new`.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> Result<&'p mut Self, Error> {
+        let reserve = Machine::check(&config, &storage)?;
+        Ok(Self::put(place, reserve, config, storage))
+    }
+
+    #[inline(never)] // Apart from the check, so that their stacks do not add up.
+    fn put<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        reserve: u32,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> &'p mut Self {
+        let machine = Machine::new(reserve, config.settings.features, storage.slots);
+        place.write(Self { machine, storage, config })
+    }
+
+    fn split(&mut self) -> (&mut Machine, Parts<'_, 'a>) {
         let Config { identity, settings } = &self.config;
-        (&mut self.machine, Parts { storage: self.storage.reborrow(), identity, settings })
+        (&mut self.machine, Parts { storage: &mut self.storage, identity, settings })
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are

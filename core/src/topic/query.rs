@@ -1,6 +1,6 @@
 //! The end of a `$iothub/` topic: `/?$rid={rid}&$version={version}`.
 
-use super::Properties;
+use crate::wire::{after, cut};
 
 /// What the pairs say. Both values are optional here; who needs one asks for it.
 #[derive(Clone, Copy)]
@@ -16,17 +16,17 @@ impl<'i> Query<'i> {
     /// Names are compared and values given as they stand: the hub escapes neither, and a `$rid` has to go
     /// back verbatim.
     pub(super) fn parse(rest: &'i str) -> Option<Self> {
-        if !rest.is_empty() && !rest.starts_with('?') {
-            return None;
-        }
+        let rest = if rest.is_empty() { rest } else { after(rest, "?")? };
+        let mut pairs = rest.strip_suffix('/').unwrap_or(rest);
         let mut query = Self { request_id: None, version: None };
-        for pair in Properties::new(rest).iter() {
-            let seen = match pair.name.raw() {
-                "$rid" => &mut query.request_id,
-                "$version" => &mut query.version,
-                _ => continue,
-            };
-            *seen = seen.or(pair.value.map(|value| value.raw()));
+        while !pairs.is_empty() {
+            let (pair, next) = cut(pairs, b'&').unwrap_or((pairs, ""));
+            match cut(pair, b'=') {
+                Some(("$rid", value)) => query.request_id = query.request_id.or(Some(value)),
+                Some(("$version", value)) => query.version = query.version.or(Some(value)),
+                _ => {}
+            }
+            pairs = next;
         }
         query.request_id = query.request_id.filter(|request_id| !request_id.is_empty());
         Some(query)

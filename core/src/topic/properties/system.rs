@@ -35,9 +35,15 @@ macro_rules! system_properties {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
-            /// The fields in the order of [`NAMES`], by reference: their values would be twice as much to copy.
-            fn fields(&self) -> [&Option<&'a str>; NAMES.len()] {
-                [$(&self.$field,)*]
+            /// The value at this place of [`NAMES`].
+            fn value(&self, at: usize) -> Option<&'a str> {
+                let mut fields = 0..;
+                $(
+                    if fields.next() == Some(at) {
+                        return self.$field;
+                    }
+                )*
+                None
             }
         }
 
@@ -94,7 +100,7 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        NAMES.iter().zip(self.fields()).filter_map(|(name, value)| Some((*name, (*value)?)))
+        NAMES.iter().enumerate().filter_map(|(at, name)| Some((*name, self.value(at)?)))
     }
 }
 
