@@ -103,7 +103,7 @@ impl Session {
         let lent = slot.flags.has(Flags::LENT);
         self.flag(slots, index, Flags::EXPIRED);
         if lent {
-            self.asked = self.asked.saturating_sub(1);
+            self.asked = self.asked.wrapping_sub(1);
         } else {
             self.requests.remove(slots, index);
             self.arena.release(slots, index);
@@ -149,7 +149,7 @@ impl Session {
             return None;
         }
         self.waiting.remove(slots, index);
-        self.asked = self.asked.saturating_sub(1);
+        self.asked = self.asked.wrapping_sub(1);
         if self.lend.is_slot(index) {
             // Answered before its last byte was confirmed: the bytes stay until they are (law 11).
             if let Some(slot) = slots.get_mut(usize::from(index)) {
@@ -221,9 +221,10 @@ impl Session {
         }
         self.transition(trigger);
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
+        self.end_lend(storage.slots, half_sent);
         self.cut_telemetry(storage.slots);
         self.cut_answers(storage.slots);
-        self.cut_requests(storage.slots, half_sent);
+        self.cut_requests(storage.slots);
         self.window.clear();
         self.timers = super::Timers::new();
         self.control = Control::EMPTY;
@@ -250,7 +251,7 @@ impl Session {
         Some((Ticket { slot: oldest, generation: slot.generation }, self.cuts))
     }
 
-    /// Unacknowledged QoS 1 is kept, to go out again first; QoS 0 of which a byte was lent may be lost.
+    /// Unacknowledged QoS 1 is kept, to go out again first. QoS 0 of which a byte was lent may be lost: it is gone.
     fn cut_telemetry(&mut self, slots: &mut [Slot]) {
         let mut next = self.telemetry.first();
         while next != NONE {
@@ -260,8 +261,7 @@ impl Session {
             if !slot.flags.has(Flags::LENT) {
                 continue;
             }
-            let over = slot.flags.has(Flags::DONE) || slot.flags.has(Flags::WITHDRAWN);
-            if over || slot.kind == SlotKind::Telemetry0 {
+            if slot.flags.has(Flags::WITHDRAWN) {
                 self.forget_telemetry(slots, index);
             } else {
                 slot.flags = Flags::DUP.with(Flags::EARLIER);
@@ -279,17 +279,7 @@ impl Session {
     }
 
     /// A twin request of which a byte was lent is over: sent again, an old patch could overtake a newer one.
-    fn cut_requests(&mut self, slots: &mut [Slot], half_sent: u16) {
-        if half_sent == self.requests.first()
-            && let Some(slot) = slots.get(usize::from(half_sent))
-        {
-            let done = slot.flags.has(Flags::DONE);
-            self.requests.remove(slots, half_sent);
-            self.arena.release(slots, half_sent);
-            if done {
-                self.free_slot(slots, half_sent);
-            }
-        }
+    fn cut_requests(&mut self, slots: &mut [Slot]) {
         let mut next = self.waiting.first();
         while let Some(slot) = slots.get(usize::from(next)) {
             let (index, lent) = (next, slot.flags.has(Flags::LENT));
