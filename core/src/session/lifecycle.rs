@@ -1,18 +1,17 @@
 //! How a connection begins, and what its end does to everything in flight.
 
 use super::state::{self, Command, State, Trigger};
-use super::transmit::{Control, Lend, Lent, Ping};
+use super::transmit::{Lend, Lent, Ping};
 use super::{DisconnectReason, Ended, POISON_CUTS, Session};
 use crate::config::Settings;
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use core::ops::Range;
 
 impl Session {
     /// Whether the application may call `command` now.
-    #[inline(never)]
     pub(crate) fn check(&self, command: Command) -> Result<(), UsageError> {
         if state::permits(self.state, command) { Ok(()) } else { Err(UsageError::InvalidState) }
     }
@@ -144,7 +143,7 @@ impl Session {
         let kind = slot.kind;
         let open = matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport)
             && slot.flags.has(Flags::LENT)
-            && slot.deadline != Instant::NEVER;
+            && slot.deadline.is_set();
         if !open {
             return None;
         }
@@ -214,7 +213,7 @@ impl Session {
             reason,
             last_sent: self.last_sent,
             suspect: self.suspect(storage.slots),
-            ready_for: self.ready_at.set().map_or(Duration::ZERO, |ready_at| self.now.since(ready_at)),
+            ready_for: self.now.since(self.ready_at),
         });
         if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
             self.wipe_reserve(storage);
@@ -227,7 +226,6 @@ impl Session {
         self.cut_requests(storage.slots);
         self.window.clear();
         self.timers = super::Timers::new();
-        self.control = Control::EMPTY;
         self.ping = Ping::Idle;
         self.connect = 0..0;
         self.subscribing = 0;

@@ -78,7 +78,7 @@ impl Session {
     /// stays in their order.
     pub(crate) fn await_answer(&mut self, slots: &mut [Slot], index: u16, deadline: Instant) {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            if slot.deadline != Instant::NEVER {
+            if slot.deadline.is_set() {
                 self.waiting.remove(slots, index);
             }
             if let Some(slot) = slots.get_mut(usize::from(index)) {

@@ -164,9 +164,12 @@ impl Session {
                 self.lend_reserve(Lent::Connect, packet);
             }
             Lane::Subscribe | Lane::TwinGet => {}
-            Lane::Control => self.lend_control(storage),
+            Lane::Control => {
+                self.put_control(storage);
+                self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
+            }
             Lane::Disconnect => {
-                self.control = Control::EMPTY;
+                self.control.len = 0;
                 self.control.put(&packet::disconnect::DISCONNECT);
                 self.start_lend(Lent::Disconnect, 0, u32::from(self.control.len), LastSent::Disconnect);
             }
@@ -189,8 +192,8 @@ impl Session {
         self.last_sent = Some(kind);
     }
 
-    fn lend_control(&mut self, storage: &Storage<'_>) {
-        self.control = Control::EMPTY;
+    fn put_control(&mut self, storage: &Storage<'_>) {
+        self.control.len = 0;
         if self.ping == Ping::Due {
             self.ping = Ping::Outstanding;
             self.control.put(&packet::ping::PINGREQ);
@@ -201,7 +204,6 @@ impl Session {
             self.control.put(&packet::puback::packet(id));
             self.window.pop(storage.inbound);
         }
-        self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
     }
 
     fn lend_slot(&mut self, storage: &mut Storage<'_>, index: u16) {
@@ -301,7 +303,7 @@ impl Session {
                 }
             }
             SlotKind::TwinGet | SlotKind::TwinReport => {
-                self.await_answer(storage.slots, index, self.now + settings.request_timeout);
+                self.await_answer(storage.slots, index, self.now.after(settings.request_timeout));
             }
             SlotKind::Telemetry0 | SlotKind::Answer | SlotKind::Free => {}
         }
