@@ -114,7 +114,6 @@ impl Session {
         self.waiting.remove(slots, index);
         self.flagged.push(slots, index);
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            slot.deadline = Instant::NEVER;
             slot.flags = slot.flags.with(why);
         }
     }
@@ -143,7 +142,7 @@ impl Session {
         let kind = slot.kind;
         let open = matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport)
             && slot.flags.has(Flags::LENT)
-            && slot.deadline.is_set();
+            && !slot.flags.has(Flags::LOST.with(Flags::EXPIRED));
         if !open {
             return None;
         }
@@ -153,7 +152,6 @@ impl Session {
             // Answered before its last byte was confirmed: the bytes stay until they are (law 11).
             if let Some(slot) = slots.get_mut(usize::from(index)) {
                 slot.flags = slot.flags.with(Flags::DONE);
-                slot.deadline = Instant::NEVER;
             }
         } else {
             self.free_slot(slots, index);
@@ -249,20 +247,16 @@ impl Session {
         Some((Ticket { slot: oldest, generation: slot.generation }, self.cuts))
     }
 
-    /// Unacknowledged QoS 1 is kept, to go out again first. QoS 0 of which a byte was lent may be lost: it is gone.
+    /// Unacknowledged QoS 1 is kept, to go out again first. What was lent is before what was not; of QoS 0, which may
+    /// be lost, it is gone already.
     fn cut_telemetry(&mut self, slots: &mut [Slot]) {
         let mut next = self.telemetry.first();
-        while next != NONE {
-            let index = next;
+        while let Some(slot) = slots.get_mut(usize::from(next)).filter(|slot| slot.flags.has(Flags::LENT)) {
+            let (index, withdrawn) = (next, slot.flags.has(Flags::WITHDRAWN));
+            slot.flags = Flags::DUP.with(Flags::EARLIER);
             next = self.telemetry.after(slots, index);
-            let Some(slot) = slots.get_mut(usize::from(index)) else { return };
-            if !slot.flags.has(Flags::LENT) {
-                continue;
-            }
-            if slot.flags.has(Flags::WITHDRAWN) {
+            if withdrawn {
                 self.forget_telemetry(slots, index);
-            } else {
-                slot.flags = Flags::DUP.with(Flags::EARLIER);
             }
         }
         self.unsent = self.telemetry.first();

@@ -303,6 +303,8 @@ impl Session {
                 }
             }
             SlotKind::TwinGet | SlotKind::TwinReport => {
+                // Anew: the hub's time begins now.
+                self.waiting.remove(storage.slots, index);
                 self.await_answer(storage.slots, index, self.now.after(settings.request_timeout));
             }
             SlotKind::Telemetry0 | SlotKind::Answer | SlotKind::Free => {}
