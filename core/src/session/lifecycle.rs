@@ -5,7 +5,6 @@ use super::transmit::{Lend, Lent, Ping};
 use super::{DisconnectReason, Ended, POISON_CUTS, Session};
 use crate::config::Settings;
 use crate::error::{Error, TimeoutReason, UsageError};
-use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
 use core::ops::Range;
