@@ -2,15 +2,15 @@
 
 use nom::Parser;
 use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u16};
+use nom::number::complete::be_u8;
 
 use super::frame::Header;
 use crate::error::{PeerError, Violation};
 
 /// The fields of a packet that are not read yet.
 pub(crate) struct Fields<'i> {
-    header: Header,
-    body_len: usize,
+    first: u8,
+    packet_len: usize,
     rest: &'i [u8],
 }
 
@@ -18,17 +18,18 @@ impl<'i> Fields<'i> {
     /// What follows the fixed header in `packet`, which begins with it.
     pub(crate) fn new(header: &Header, packet: &'i [u8]) -> Self {
         let rest = packet.get(usize::from(header.len)..).unwrap_or_default();
-        Self { header: *header, body_len: rest.len(), rest }
+        Self { first: header.first, packet_len: packet.len(), rest }
     }
 
     /// Where the next field begins, in bytes from the start of the packet.
-    pub(crate) fn offset(&self) -> usize {
-        usize::from(self.header.len).saturating_add(self.body_len.saturating_sub(self.rest.len()))
+    pub(crate) const fn offset(&self) -> usize {
+        // Never wraps: `rest` is the end of the packet.
+        self.packet_len.wrapping_sub(self.rest.len())
     }
 
     /// The error for what is wrong at `offset` bytes from the start of the packet.
     pub(crate) const fn error(&self, kind: Violation, offset: usize) -> PeerError {
-        self.header.error(kind, offset)
+        PeerError { kind, packet: self.first, offset: offset as u32 }
     }
 
     /// One byte.
@@ -38,7 +39,8 @@ impl<'i> Fields<'i> {
 
     /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
     pub(crate) fn u16(&mut self) -> Result<u16, PeerError> {
-        self.read(be_u16)
+        // Unlike nom's `be_u16`, which is a loop, two instructions.
+        self.read((be_u8, be_u8).map(|(high, low)| u16::from_be_bytes([high, low])))
     }
 
     /// `count` bytes.
