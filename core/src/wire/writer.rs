@@ -52,6 +52,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends one byte.
+    #[inline(never)]
     pub fn put_u8(&mut self, byte: u8) {
         if let Some(to) = self.room.get_mut(self.len) {
             *to = byte;
@@ -60,6 +61,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends a 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
+    #[inline(never)]
     pub fn put_u16(&mut self, value: u16) {
         self.put(&value.to_be_bytes());
     }
@@ -67,7 +69,14 @@ impl<'b> Writer<'b> {
     /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
     /// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
     pub fn put_text(&mut self, text: &str) {
-        self.put_text_with(&mut |writer| writer.put(text.as_bytes()));
+        self.put_binary(text.as_bytes());
+    }
+
+    /// As [`put_text`](Self::put_text), of bytes that need not be a text.
+    #[inline(never)]
+    pub(crate) fn put_binary(&mut self, bytes: &[u8]) {
+        self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        self.put(bytes);
     }
 
     /// Appends what `f` puts, with its length in 16 bits before it, and gives that length in bytes.
@@ -85,6 +94,7 @@ impl<'b> Writer<'b> {
     /// assert_eq!(len, 6);
     /// assert_eq!(writer.finish().unwrap(), b"\x00\x06$rid=7");
     /// ```
+    #[inline(never)]
     pub fn put_text_with(&mut self, f: &mut dyn FnMut(&mut Writer<'_>)) -> usize {
         let start = self.begin_text();
         f(self);
@@ -109,6 +119,7 @@ impl<'b> Writer<'b> {
 
     /// Ends the text that began at `start`: fills in its length and gives it, in bytes. As with
     /// [`put_text_with`](Self::put_text_with), the caller refuses one that is too long.
+    #[inline(never)]
     pub fn end_text(&mut self, start: usize) -> usize {
         let len = self.len.saturating_sub(start);
         self.patch_u16(start.saturating_sub(2), u16::try_from(len).unwrap_or(u16::MAX));
