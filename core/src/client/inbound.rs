@@ -66,6 +66,9 @@ impl Machine {
                 break;
             }
             let rest = input.get(consumed..).unwrap_or_default();
+            if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
+                break;
+            }
             match self.session.step(&mut parts.storage, parts.settings, rest) {
                 Ok(step) if step.consumed == 0 && matches!(step.incoming, Incoming::Nothing) => {
                     needed = step.needed;

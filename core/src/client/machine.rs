@@ -2,7 +2,7 @@
 
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::{Connect, QoS, connect, publish};
@@ -20,6 +20,16 @@ pub(crate) struct Parts<'p> {
     pub(crate) storage: Storage<'p>,
     pub(crate) identity: &'p Identity<'p>,
     pub(crate) settings: &'p Settings,
+    /// Whether the owner can make more room for inbound records: input then stops where that is needed.
+    pub(crate) inbound_grows: bool,
+}
+
+/// How much memory an owner has, or may come to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) tx: usize,
+    pub(crate) slots: usize,
+    pub(crate) inbound: usize,
 }
 
 pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
@@ -64,24 +74,23 @@ pub struct Pending {
 }
 
 impl Machine {
-    /// Checks everything once; trusted after.
-    pub(crate) fn new(config: &Config<'_>, storage: &mut Storage<'_>) -> Result<Self, Error> {
-        let Config { identity, settings } = config;
+    /// Checks everything once; trusted after. It has no slots yet: see [`add_slots`](Self::add_slots).
+    pub(crate) fn new(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<Self, Error> {
         identity.check()?;
         settings.check()?;
         check_features(identity, settings.features)?;
-        if storage.slots.len() >= usize::from(NONE) {
+        if limits.slots >= usize::from(NONE) {
             return Err(UsageError::BadSetting(Setting::Slots).into());
         }
-        if storage.inbound.is_empty() || storage.inbound.len() > usize::from(NONE) {
+        if limits.inbound == 0 || limits.inbound > usize::from(NONE) {
             return Err(UsageError::BadSetting(Setting::Inbound).into());
         }
         let reserve = reserve(identity, settings);
-        if reserve >= storage.tx.len() || u32::try_from(storage.tx.len()).is_err() {
-            return Err(CapacityError::TooLarge { needed: reserve, capacity: storage.tx.len() }.into());
+        if reserve >= limits.tx || u32::try_from(limits.tx).is_err() {
+            return Err(CapacityError::TooLarge { needed: reserve, capacity: limits.tx }.into());
         }
         Ok(Self {
-            session: Session::new(reserve as u32, storage.slots),
+            session: Session::new(reserve as u32, limits.slots as u16),
             twin: TwinSync::new(),
             reserve: reserve as u32,
             wanted: settings.features,
@@ -93,6 +102,11 @@ impl Machine {
             accept_next: None,
             unread: 0,
         })
+    }
+
+    /// Takes in the slots from `from` on.
+    pub(crate) fn add_slots(&mut self, slots: &mut [Slot], from: usize) {
+        self.session.add_slots(slots, from);
     }
 
     pub(crate) const fn state(&self) -> State {

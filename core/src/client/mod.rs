@@ -3,6 +3,8 @@
 //! The verbs are here; what they do is in the machine's files, by feature. [`inbound`] is the only place where
 //! a packet gets a meaning.
 
+#[cfg(feature = "alloc")]
+mod grow;
 mod inbound;
 mod lifecycle;
 mod machine;
@@ -26,7 +28,7 @@ use crate::storage::window::Decision;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
 use crate::topic::Features;
-use machine::{Machine, Parts};
+pub(crate) use machine::{Limits, Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
 ///
@@ -121,13 +123,17 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
-    pub fn new(config: Config<'a>, mut storage: Storage<'a>) -> Result<Self, Error> {
-        Ok(Self { machine: Machine::new(&config, &mut storage)?, storage, config })
+    pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
+        let Storage { tx, slots, inbound } = &storage;
+        let limits = Limits { tx: tx.len(), slots: slots.len(), inbound: inbound.len() };
+        let mut machine = Machine::new(&config.identity, &config.settings, limits)?;
+        machine.add_slots(storage.slots, 0);
+        Ok(Self { machine, storage, config })
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {
         let Config { identity, settings } = &self.config;
-        (&mut self.machine, Parts { storage: self.storage.reborrow(), identity, settings })
+        (&mut self.machine, Parts { storage: self.storage.reborrow(), identity, settings, inbound_grows: false })
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are

@@ -6,8 +6,11 @@
 //! * [`transmit`]: which packet leaves next, and what follows from its last byte being sent.
 //! * [`receive`]: one inbound packet, checked and sorted.
 //! * [`lifecycle`]: how a connection begins and what its end does to everything in flight.
+//! * `grow` (feature `alloc`): memory that comes and goes under a living session.
 
 mod ending;
+#[cfg(feature = "alloc")]
+mod grow;
 mod lifecycle;
 mod queue;
 mod receive;
@@ -73,8 +76,10 @@ pub(crate) struct Session {
     waiting: List,
     /// Twin requests that ended without an answer and wait for the application to be told.
     flagged: List,
-    /// Distance between the packet ids of one slot.
+    /// Distance between the packet ids of one slot: as many slots as there may ever be.
     stride: u16,
+    /// Counts commands. It wraps.
+    commands: u16,
 
     /// QoS 1 messages lent on this connection and not acknowledged; of these, sent whole.
     in_flight: u16,
@@ -111,13 +116,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session in `storage`, whose first `reserve` bytes of `tx` are for the handshake.
-    pub(crate) fn new(reserve: u32, slots: &mut [Slot]) -> Self {
-        let mut free = List::new(Through::Queue);
-        slots.fill(Slot::EMPTY);
-        for index in (0..NONE).take(slots.len()) {
-            free.push(slots, index);
-        }
+    /// A session of at most `slots` slots, none of which it has yet. The first `reserve` bytes of its `tx` are for
+    /// the handshake.
+    pub(crate) const fn new(reserve: u32, slots: u16) -> Self {
         Self {
             state: State::Offline,
             error: None,
@@ -128,14 +129,15 @@ impl Session {
             ready_at: Instant::NEVER,
             timers: Timers::new(),
             arena: Arena::new(reserve),
-            free,
+            free: List::new(Through::Queue),
             telemetry: List::new(Through::Queue),
             unsent: NONE,
             answers: List::new(Through::Queue),
             requests: List::new(Through::Queue),
             waiting: List::new(Through::Wait),
             flagged: List::new(Through::Wait),
-            stride: u16::try_from(slots.len()).unwrap_or(NONE).max(1),
+            stride: if slots == 0 { 1 } else { slots },
+            commands: 0,
             in_flight: 0,
             awaiting: 0,
             asked: 0,
@@ -147,7 +149,7 @@ impl Session {
             subscribing: 0,
             wants_subscribe: false,
             wants_twin: false,
-            window: Window::default(),
+            window: Window::EMPTY,
             skip: Skip::None,
             cuts: 0,
             lent_publish: false,
@@ -156,6 +158,21 @@ impl Session {
             last_sent: None,
             ended: None,
             stray: 0,
+        }
+    }
+
+    /// Takes in the slots from `from` on. What an earlier slot in their place was called does not come again soon:
+    /// no slot can have been used more often than there were commands.
+    pub(crate) fn add_slots(&mut self, slots: &mut [Slot], from: usize) {
+        let rounds = (SUBSCRIBE_ID - 1).checked_div(self.stride).unwrap_or(1);
+        let round = self.commands.checked_rem(rounds).unwrap_or(0);
+        for index in (0..NONE).take(slots.len()).skip(from) {
+            if let Some(slot) = slots.get_mut(usize::from(index)) {
+                let first = index.saturating_add(1);
+                let id = if self.commands == 0 { 0 } else { round.saturating_mul(self.stride).saturating_add(first) };
+                *slot = Slot { id, generation: self.commands, ..Slot::EMPTY };
+                self.free.push(slots, index);
+            }
         }
     }
 

@@ -40,6 +40,7 @@ impl Session {
         let index = self.free.first().ok_or(CapacityError::SlotsFull)?;
         let ident = self.ident(storage.slots, index, kind);
         let place = self.encode(storage, first, &mut |w| write(w, ident))?;
+        self.commands = self.commands.wrapping_add(1);
         self.free.remove(storage.slots, index);
         self.arena.commit(storage.slots, index, place);
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
@@ -147,7 +148,7 @@ impl Session {
     }
 
     /// The names of the next use of slot `index`.
-    fn ident(&self, slots: &[Slot], index: u16, kind: SlotKind) -> Ident {
+    pub(super) fn ident(&self, slots: &[Slot], index: u16, kind: SlotKind) -> Ident {
         let (generation, last) = slots.get(usize::from(index)).map_or((0, 0), |slot| (slot.generation, slot.id));
         let first = index.saturating_add(1);
         // Ids of one slot are `stride` apart: the slot follows from the id, and an id comes back late.

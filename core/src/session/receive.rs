@@ -7,8 +7,12 @@ use crate::config::Settings;
 use crate::error::{Error, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
 use crate::packet::{self, Kind, Packet, PacketId, Publish, QoS, Suback};
-use crate::storage::{Flags, Slot, Storage, Ticket};
+use crate::storage::{Flags, Inbound, Slot, Storage, Ticket};
 use crate::wire::frame::{self, Header};
+
+/// What type and QoS bits of a first byte are for a PUBLISH with QoS 1 (MQTT 3.1.1 §3.3.1).
+const QOS1_PUBLISH: u8 = 0x32;
+const QOS1_MASK: u8 = 0xF6;
 
 /// A PUBLISH larger than the receive buffer, passing by.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,18 @@ impl Session {
     /// A PUBLISH larger than the receive buffer is passing by.
     pub(crate) const fn is_skipping(&self) -> bool {
         !matches!(self.skip, Skip::None)
+    }
+
+    /// What is at the front of `input` may need a record of the inbound window, and that has none left.
+    pub(crate) fn wants_record(&self, records: &[Inbound], input: &[u8]) -> bool {
+        let first = match self.skip {
+            Skip::None => input.first().copied(),
+            Skip::Topic { first, .. } => Some(first),
+            Skip::Payload { .. } => None,
+        };
+        self.state.is_connected()
+            && self.window.is_full(records)
+            && first.is_some_and(|first| first & QOS1_MASK == QOS1_PUBLISH)
     }
 
     /// A skipped PUBLISH has ended, and the client was not told yet.

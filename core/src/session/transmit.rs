@@ -89,6 +89,18 @@ impl Lend {
         self.what == Lent::Slot(index)
     }
 
+    /// Whether its bytes are in `tx`.
+    #[cfg(feature = "alloc")]
+    pub(super) fn is_in_tx(&self) -> bool {
+        !matches!(self.what, Lent::Nothing | Lent::Control | Lent::Disconnect)
+    }
+
+    /// Its packet was moved.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn moved_to(&mut self, start: u32) {
+        self.start = start;
+    }
+
     pub(super) fn slot(&self) -> Option<u16> {
         match self.what {
             Lent::Slot(index) => Some(index),

@@ -121,8 +121,26 @@ impl Arena {
         (slid as usize).max(first.len()).max(second.len())
     }
 
-    /// Slides packets together: without a lent one, all down to the front; else around the lent one.
-    fn slide(&self, slots: &mut [Slot], tx: &mut [u8], lent: Option<u16>) {
+    /// Whether there is no packet.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Bytes of all packets.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn used(&self, slots: &[Slot]) -> usize {
+        let mut used = 0usize;
+        let mut next = self.order.first();
+        while let Some(index) = next {
+            used = used.saturating_add(slot(slots, index).map_or(0, |slot| slot.len as usize));
+            next = self.order.after(slots, index);
+        }
+        used
+    }
+
+    /// Slides packets together: without a lent one, all that is free is one gap after; else around the lent one.
+    pub(crate) fn slide(&self, slots: &mut [Slot], tx: &mut [u8], lent: Option<u16>) {
         let lent = lent.filter(|&index| slot(slots, index).is_some_and(|slot| slot.len > 0));
         let end = to_u32(tx.len());
         let wrapped = self.wraps_after(slots);

@@ -32,7 +32,7 @@ pub(crate) enum Decision {
 }
 
 /// The window's ends: a ring in the caller's [`Inbound`] records.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     /// Index of the oldest record.
     start: u16,
@@ -42,9 +42,22 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    pub(crate) const EMPTY: Self = Self { start: 0, len: 0, oldest: 0 };
+
     /// Messages not yet acknowledged or left.
     pub(crate) const fn len(&self) -> u16 {
         self.len
+    }
+
+    pub(crate) const fn is_full(&self, records: &[Inbound]) -> bool {
+        self.len as usize >= records.len()
+    }
+
+    /// Makes the oldest record the first, so that records can be added behind the last.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn straighten(&mut self, records: &mut [Inbound]) {
+        records.rotate_left(usize::from(self.start).min(records.len()));
+        self.start = 0;
     }
 
     /// Forgets everything: with its connection, every token dies.
@@ -56,7 +69,7 @@ impl Window {
     /// Remembers message `id`; its number, or `None` if the window is full.
     pub(crate) fn push(&mut self, records: &mut [Inbound], id: PacketId, decision: Decision) -> Option<u16> {
         let number = self.oldest.wrapping_add(self.len);
-        if usize::from(self.len) >= records.len() {
+        if self.is_full(records) {
             return None;
         }
         let record = records.get_mut(self.index(records.len(), self.len)?)?;
@@ -129,7 +142,7 @@ mod tests {
     #[test]
     fn acknowledges_in_delivery_order() {
         let mut records = [Inbound::EMPTY; 3];
-        let mut window = Window { oldest: u16::MAX, ..Window::default() };
+        let mut window = Window { oldest: u16::MAX, ..Window::EMPTY };
         let first = window.push(&mut records, id(10), Decision::Undecided).unwrap();
         let second = window.push(&mut records, id(11), Decision::Undecided).unwrap();
         let third = window.push(&mut records, id(12), Decision::Undecided).unwrap();
@@ -151,7 +164,7 @@ mod tests {
     #[test]
     fn tokens_die_with_the_connection() {
         let mut records = [Inbound::EMPTY; 2];
-        let mut window = Window::default();
+        let mut window = Window::EMPTY;
         let number = window.push(&mut records, id(1), Decision::Undecided).unwrap();
         window.clear();
         assert!(!window.decide(&mut records, number, Decision::Accepted));
@@ -160,6 +173,36 @@ mod tests {
             assert!(window.decide(&mut records, number, Decision::Accepted), "round {round}");
             assert_eq!(window.next_ack(&records), Some(id(7)));
             window.pop(&records);
+        }
+    }
+
+    /// Whatever was in the ring and wherever it began: behind a straightened one there is room for more, and
+    /// tokens and the order of PUBACKs stay.
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn grows_wherever_it_begins() {
+        for (passed, kept) in (0..8).flat_map(|passed| (0..=3).map(move |kept| (passed, kept))) {
+            let mut small = [Inbound::EMPTY; 3];
+            let mut window = Window { oldest: u16::MAX - 2, ..Window::EMPTY };
+            for _ in 0..passed {
+                window.push(&mut small, id(9), Decision::Accepted).unwrap();
+                window.pop(&small);
+            }
+            let push = |window: &mut Window, records: &mut [Inbound], ids: core::ops::Range<u16>| {
+                ids.map(|n| window.push(records, id(10 + n), Decision::Undecided).unwrap())
+                    .collect::<std::vec::Vec<_>>()
+            };
+            let mut tokens = push(&mut window, &mut small, 0..kept);
+            window.straighten(&mut small);
+            let mut large = [Inbound::EMPTY; 7];
+            large[..3].copy_from_slice(&small);
+            tokens.extend(push(&mut window, &mut large, kept..7));
+            assert!(window.is_full(&large));
+            for (n, token) in (0..).zip(tokens) {
+                assert!(window.decide(&mut large, token, Decision::Accepted), "{n} after {passed}");
+                assert_eq!(window.next_ack(&large), Some(id(10 + n)));
+                window.pop(&large);
+            }
         }
     }
 }

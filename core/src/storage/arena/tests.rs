@@ -113,6 +113,33 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// When `tx` has become longer, sliding makes one gap of all that is free, wherever the ring had wrapped.
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn grows_into_more_bytes(base in 0u32..20, len in 40usize..200, more in 0usize..100, steps in steps()) {
+        let mut model = Model::new(base, len);
+        for step in steps {
+            match step {
+                Step::Put(len) => {
+                    model.put(len);
+                }
+                Step::Settle(nth) => model.settle(nth),
+                Step::Lend(_) => {}
+            }
+        }
+        model.tx.resize(len + more, 0xEE);
+        model.arena.slide(&mut model.slots, &mut model.tx, None);
+        model.check();
+        let used: usize = model.live.iter().map(|&index| model.slots[index as usize].len as usize).sum();
+        prop_assert_eq!(model.arena.used(&model.slots), used);
+        let free = len + more - base as usize - used;
+        prop_assert!(model.arena.gaps(&model.slots, len + more).iter().any(|gap| gap.len() == free));
+    }
+}
+
 #[test]
 fn a_hole_is_never_waited_for() {
     let mut model = Model::new(0, 100);
