@@ -242,13 +242,15 @@ impl Session {
     }
 
     fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
-        match publish::head(header, input)? {
+        // No more than the buffer holds, even if this input holds more (law 8).
+        let limit = settings.max_packet as usize;
+        match publish::head(header, input.get(..limit).unwrap_or(input))? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
                 self.skip = Skip::Payload { left };
                 Ok(Step::took(len, Incoming::Oversize { publish, payload_len: left }))
             }
-            Head::Needs(needed) if needed <= settings.max_packet as usize => Ok(Step::needs(needed)),
+            Head::Needs(needed) if needed <= limit => Ok(Step::needs(needed)),
             Head::Needs(_) => {
                 // Header and topic length are there, or `needed` would be small.
                 let start = usize::from(header.len);
@@ -305,4 +307,46 @@ impl Session {
 /// An error at `offset` of the packet that begins with `first`.
 const fn at(first: u8, kind: Violation, offset: u32) -> PeerError {
     PeerError { kind, packet: first, offset }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Slot;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Law 8: whether a topic is too long follows from `max_packet`, also when all of it is in the input.
+    #[test]
+    fn a_topic_longer_than_the_buffer_is_skipped_however_it_comes() {
+        let settings = Settings { max_packet: 64, ..Settings::default() };
+        for topic_len in [56, 57, 58, 59, 60, 61, 62, 63, 100] {
+            let mut packet = vec![0x32, topic_len + 22, 0, topic_len];
+            packet.extend(vec![b't'; topic_len.into()]);
+            packet.extend([0, 7]);
+            packet.extend([b'p'; 18]);
+            let read = |chunk: usize| -> Vec<(usize, u32)> {
+                let mut slots = [Slot::EMPTY; 1];
+                let mut storage = Storage { tx: &mut [], slots: &mut slots, inbound: &mut [] };
+                let mut session = Session::new(0, 1);
+                session.state = State::Ready;
+                let (mut from, mut to, mut told) = (0, 0, vec![]);
+                while from < packet.len() {
+                    let step = session.step(&mut storage, &settings, &packet[from..to]).unwrap();
+                    if let Incoming::Oversize { publish, payload_len } = step.incoming {
+                        told.push((publish.topic.len(), payload_len));
+                    }
+                    from += step.consumed;
+                    to = (to + if step.consumed == 0 { chunk } else { 0 }).min(packet.len());
+                }
+                told
+            };
+            let whole = read(packet.len());
+            let fits = 4 + usize::from(topic_len) + 2 <= 64;
+            assert_eq!(whole, [(if fits { topic_len.into() } else { 0 }, 18)]);
+            for chunk in 1..64 {
+                assert_eq!(read(chunk), whole, "{topic_len} in pieces of {chunk}");
+            }
+        }
+    }
 }
