@@ -24,6 +24,8 @@ mod client;
 mod config;
 pub mod error;
 pub mod event;
+#[cfg(feature = "alloc")]
+mod owned;
 pub mod packet;
 pub mod retry;
 mod session;
@@ -37,5 +39,7 @@ pub mod wire;
 pub use client::{Client, Handled, Pending, Unacked};
 pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
+#[cfg(feature = "alloc")]
+pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};
