@@ -13,10 +13,10 @@ impl Session {
         self.lend.is_in_tx() || !self.connect.is_empty() || !self.arena.is_empty()
     }
 
-    /// Whether any slot is in use. Each of them is on one of these lists, or is the one that is lent.
+    /// Whether any slot is in use. Each of them, also the one that is lent, is on one of these lists.
     pub(crate) fn uses_slots(&self) -> bool {
         let lists = [&self.telemetry, &self.answers, &self.requests, &self.waiting, &self.flagged];
-        self.lend.slot().is_some() || lists.into_iter().any(|list| !list.is_empty())
+        lists.into_iter().any(|list| !list.is_empty())
     }
 
     /// The slots, none of which is in use, go.
