@@ -186,7 +186,7 @@ impl fmt::Debug for ConnectOptions<'_> {
 /// let message = Telemetry {
 ///     payload: br#"{"t":21.5}"#,
 ///     properties: &[("room", "kitchen")],
-///     system: SystemProperties { content_type: Some("application/json"), ..Default::default() },
+///     system: &SystemProperties { content_type: Some("application/json"), ..SystemProperties::NONE },
 ///     ..Default::default()
 /// };
 /// # let _ = message;
@@ -197,15 +197,16 @@ pub struct Telemetry<'a> {
     pub payload: &'a [u8],
     /// QoS 1 by default: kept until the hub has stored it. QoS 0: sent once, and perhaps lost.
     pub qos: QoS,
-    /// Properties the hub knows; the output of a module and the Plug and Play component are here.
-    pub system: SystemProperties<'a>,
+    /// Properties the hub knows; the output of a module and the Plug and Play component are here. By reference, since
+    /// they are many and usually the same for every message.
+    pub system: &'a SystemProperties<'a>,
     /// Properties of the application, in this order.
     pub properties: &'a dyn PropertySource,
 }
 
 impl Default for Telemetry<'_> {
     fn default() -> Self {
-        Self { payload: &[], qos: QoS::AtLeastOnce, system: SystemProperties::default(), properties: &() }
+        Self { payload: &[], qos: QoS::AtLeastOnce, system: &SystemProperties::NONE, properties: &() }
     }
 }
 

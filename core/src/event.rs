@@ -11,7 +11,7 @@ use crate::topic::{Features, Properties};
 
 mod request;
 
-pub use request::RequestId;
+pub use request::{KeptRequestId, RequestId};
 
 /// One thing that happened.
 ///
@@ -65,7 +65,8 @@ pub enum Event<'i> {
     TwinDocument {
         /// The request it answers; `None` if twin synchronisation fetched it.
         token: Option<TwinToken>,
-        /// `desired.$version`, if it could be read.
+        /// `desired.$version`, if it could be read. Without it synchronisation, if it asked, ends: a gap could not
+        /// be seen.
         version: Option<u64>,
         /// Older than what was delivered before: do not apply it.
         stale: bool,

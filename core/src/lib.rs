@@ -1,4 +1,74 @@
-//! Azure IoT Hub's device-side MQTT dialect as a pure state machine.
+//! Azure IoT Hub's device-side MQTT dialect as a pure state machine: inbound bytes and timer ticks go in, outbound
+//! bytes and events come out. No socket, no clock, no thread, no heap unless asked for.
+//!
+//! [`Client`] is one device or module; its documentation holds the laws it keeps and a whole conversation.
+//! A driver moves bytes between it and a transport of the caller's (TLS is the transport's):
+//!
+//! ```
+//! use iothub_proto::error::Error;
+//! use iothub_proto::time::Instant;
+//! use iothub_proto::{Client, Event, RxBuffer};
+//!
+//! /// One turn after anything happened. `send` gives how many bytes the socket took.
+//! fn turn(
+//!     client: &mut Client<'_>,
+//!     rx: &mut RxBuffer<'_>,
+//!     now: Instant,
+//!     send: &mut dyn FnMut(&[u8]) -> usize,
+//! ) -> Result<Option<Instant>, Error> {
+//!     if client.poll_timeout().is_some_and(|at| at <= now) {
+//!         // What is fatal here comes again from `poll_event`, after the events that explain it.
+//!         let _ = client.handle_timeout(now);
+//!     }
+//!     while let Some(event) = client.poll_event(now, rx)? {
+//!         match event {
+//!             Event::Message(message) => {
+//!                 if let Some(token) = message.token {
+//!                     client.message_accept(now, token)?;
+//!                 }
+//!             }
+//!             Event::MethodCall { request, .. } => client.method_respond(now, &request, 200, b"{}")?,
+//!             _ => {}
+//!         }
+//!     }
+//!     while let Some(bytes) = client.poll_transmit() {
+//!         match send(bytes) {
+//!             0 => break,
+//!             sent => client.confirm_transmit(now, sent)?,
+//!         }
+//!     }
+//!     Ok(client.poll_timeout())
+//! }
+//! # let _ = turn;
+//! ```
+//!
+//! # The rooms of the house
+//!
+//! Data flows one way, and a module imports only from those before it:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`time`], [`error`] | the caller's clock; error families |
+//! | [`wire`] | bytes to fields and back |
+//! | [`packet`] | fields to MQTT 3.1.1 packets and back |
+//! | [`topic`] | topic text to address and property bag, and back |
+//! | [`auth`] | identity, connection string, SAS token |
+//! | `config`, `storage` | what the caller says, and the memory it gives |
+//! | `session` | MQTT's rules over packets: states, timers, what is in flight |
+//! | [`event`] | what the application is told |
+//! | `client` | IoT Hub's meaning over session and topic |
+//! | [`retry`] | when to connect again |
+//!
+//! # Features
+//!
+//! | feature | what it adds | needs |
+//! |---|---|---|
+//! | none | everything a device does, without a heap; tokens are signed by the caller | |
+//! | `sas` (default) | [`SharedAccessKey`](auth::SharedAccessKey): tokens signed here | |
+//! | `alloc` | `OwnedClient` and results that own memory | an allocator |
+//! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
+//! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |
+//! | `defmt` | `defmt::Format` on plain types | |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -43,3 +113,8 @@ pub use event::Event;
 pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -19,7 +19,7 @@ use crate::auth::Identity;
 use crate::client::{Handled, Machine, Parts, Pending, Unacked};
 use crate::config::{ConnectOptions, Settings, Telemetry};
 use crate::error::{Error, TimeoutReason, UsageError};
-use crate::event::{Event, MessageToken, RequestId, TelemetryToken, TwinToken, Withdrawn};
+use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken, Withdrawn};
 use crate::session::State;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -75,7 +75,9 @@ impl OwnedClient {
     ///
     /// As [`Client::new`](crate::Client::new), the limits taken for the memory.
     pub fn new(identity: &Identity<'_>, settings: Arc<Settings>, limits: OwnedLimits) -> Result<Self, Error> {
-        let machine = Machine::new(identity, &settings, limits.into())?;
+        let reserve = Machine::check(identity, &settings, limits.into())?;
+        let mut machine = Machine::new(reserve, settings.features, &mut []);
+        machine.limit_slots(limits.slots);
         Ok(Self { machine, memory: Memory::new(limits), names: Names::new(identity), settings })
     }
 
@@ -130,10 +132,10 @@ impl OwnedClient {
         let mut consumed = 0usize;
         let mut rest = input;
         let outcome = loop {
-            let handled = match self.call(|machine, parts| machine.handle_input(parts, now, rest)) {
-                Ok(handled) => handled,
-                Err(error) => break Err(error),
-            };
+            let mut handled = Handled { consumed: 0, needed: 0, event: None };
+            if let Err(error) = self.call(|machine, parts| machine.handle_input(parts, now, rest, &mut handled)) {
+                break Err(error);
+            }
             consumed = consumed.saturating_add(handled.consumed);
             rest = input.get(consumed..).unwrap_or_default();
             let stopped = self.memory.inbound_grows() && self.machine.wants_record(&self.memory.inbound, rest);
@@ -148,8 +150,7 @@ impl OwnedClient {
 
     /// As [`Client::poll_event`](crate::Client::poll_event), with an event that can be kept.
     ///
-    /// With `Disconnected` and with a fatal error the buffer is cleared: what is left in it came on a connection that
-    /// is over, and would be taken for the next one's.
+    /// With `Disconnected` and with a fatal error the buffer is cleared.
     ///
     /// An event with texts or a payload costs one allocation at most, by which it takes the buffer over; if it is
     /// kept, the next bytes in cost another.
@@ -164,20 +165,22 @@ impl OwnedClient {
         }
         loop {
             let input = rx.filled();
-            let Handled { consumed, needed, event } = match self.handle_input(now, input) {
+            let outcome = self.handle_input(now, input);
+            // What is left came on a connection that is over, and would be taken for the next one's.
+            let over = !self.state().has_connection();
+            let Handled { consumed, needed, event } = match outcome {
                 Ok(handled) => handled,
                 Err(error) => {
-                    if error.is_fatal() {
+                    if over {
                         rx.clear();
                     }
                     return Err(error);
                 }
             };
-            let over = matches!(event, Some(Event::Disconnected(_)));
             let event = event.map(|event| OwnedEvent::of(&event, input));
             match event {
                 Some(event) if event.has_bytes() => return Ok(Some(event.with_bytes(rx.take(consumed)))),
-                Some(_) if over => rx.clear(),
+                _ if over => rx.clear(),
                 _ => rx.advance(consumed),
             }
             if event.is_some() || consumed == 0 {
@@ -305,13 +308,14 @@ impl OwnedClient {
     /// # Errors
     ///
     /// The same.
-    pub fn method_respond(
+    pub fn method_respond<'r>(
         &mut self,
         now: Instant,
-        request: &RequestId<'_>,
+        request: impl Into<RequestId<'r>>,
         status: u16,
         body: &[u8],
     ) -> Result<(), Error> {
+        let request = request.into();
         self.command(|machine, parts| machine.method_respond(parts, now, request, status, body))
     }
 

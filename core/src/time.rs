@@ -24,8 +24,6 @@ impl Instant {
     pub const ZERO: Self = Self(0);
     /// Later than every instant a caller may pass: a deadline that is not set.
     pub(crate) const NEVER: Self = Self(u64::MAX);
-    /// The latest deadline that is set.
-    const LAST: Self = Self(u64::MAX - 1);
     /// The latest instant a caller may pass.
     pub const MAX: Self = Self(u64::MAX / 2);
 
@@ -41,10 +39,15 @@ impl Instant {
         self.0
     }
 
-    /// The time from `earlier` to `self`; zero if `earlier` is later.
+    /// The time from `earlier` to `self`; zero if `earlier` is later, the longest duration if it is longer.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same point on a clock that was set back from `latest` to `now`.
+    pub(crate) const fn set_back(self, latest: Self, now: Self) -> Self {
+        Self(self.0.saturating_sub(latest.0.saturating_sub(now.0)))
     }
 
     /// `Some(self)` unless this is [`Instant::NEVER`].
@@ -56,43 +59,52 @@ impl Instant {
 impl core::ops::Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates just below the value that stands for "no deadline": a deadline once set stays set.
+    /// Saturates. From an instant up to [`Instant::MAX`] no duration reaches the value that stands for "no
+    /// deadline": a deadline once set stays set.
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span.0)).min(Self::LAST)
+        Self(self.0.saturating_add(span.as_millis()))
     }
 }
 
-/// A span of time in milliseconds.
+/// A span of time in milliseconds, at most 49.7 days: a longer one counts as that.
 ///
 /// ```
 /// use iothub_proto::time::Duration;
 /// assert_eq!(Duration::from_secs(60).as_millis(), 60_000);
+/// assert_eq!(Duration::from_secs(86_400 * 365), Duration::MAX);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(transparent)]
-pub struct Duration(u64);
+pub struct Duration(u32);
 
 impl Duration {
     /// No time at all.
     pub const ZERO: Self = Self(0);
+    /// The longest span, 4,294,967,295 ms.
+    pub const MAX: Self = Self(u32::MAX);
 
     /// A span of `millis` milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        if millis > u32::MAX as u64 { Self::MAX } else { Self(millis as u32) }
     }
 
     /// A span of `secs` seconds.
     #[must_use]
     pub const fn from_secs(secs: u32) -> Self {
-        Self((secs as u64).saturating_mul(1_000))
+        Self(secs.saturating_mul(1_000))
     }
 
     /// The span in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0 as u64
+    }
+
+    /// `self` times `fraction` / 2³², without a division.
+    pub(crate) const fn scaled(self, fraction: u32) -> Self {
+        Self((self.as_millis().saturating_mul(fraction as u64) >> 32) as u32)
     }
 
     /// Three quarters of the span, without a division.

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use iothub_proto::time::{Duration, Instant};
 use iothub_tests::hub::{CloseReason, HubConfig};
+use proptest::prelude::*;
 
 const EVENTS: &str = "devices/dev1/messages/events/";
 
@@ -131,6 +132,31 @@ fn filters_outside_the_documented_set_are_refused_or_close() {
 }
 
 #[test]
+fn five_subscriptions_are_enough() {
+    let mut hub = hub();
+    let conn = open(&mut hub, Instant::ZERO, &connect(2, 60, "dev1/mod1", MODULE_USER, MODULE_TOKEN));
+    bytes(&mut hub, conn);
+    let module = "devices/dev1/modules/mod1";
+    let (all, inputs, bound) =
+        (format!("{module}/#"), format!("{module}/inputs/#"), format!("{module}/messages/devicebound/#"));
+    let filters = [TWIN_RESPONSES, DESIRED, METHODS, &all, &inputs, &bound, METHODS].map(|filter| (filter, 1));
+    hub.handle_input(conn, Instant::ZERO, &subscribe(1, &filters));
+    assert_eq!(packets(&mut hub, conn)[0].body, [0, 1, 1, 1, 1, 1, 1, 0x80, 1]);
+}
+
+#[test]
+fn nothing_overtakes_the_connack() {
+    let mut hub = hub();
+    hub.faults.answer_delay = Duration::from_secs(1);
+    let conn = open(&mut hub, Instant::ZERO, &connect(2, 60, "dev1", DEVICE_USER, DEVICE_TOKEN));
+    hub.faults.answer_delay = Duration::ZERO;
+    hub.handle_input(conn, Instant::ZERO, &[publish(0x32, EVENTS, Some(1), b""), PINGREQ.to_vec()].concat());
+    assert!(bytes(&mut hub, conn).is_empty());
+    hub.handle_timeout(millis(1_000));
+    assert_eq!(bytes(&mut hub, conn), [ACCEPTED.to_vec(), puback(1), vec![0xd0, 0]].concat());
+}
+
+#[test]
 fn qos_2_closes_unless_told_otherwise() {
     let message = publish(0x34, EVENTS, Some(5), b"x");
     let mut strict = hub();
@@ -248,4 +274,39 @@ fn input_may_come_in_any_pieces() {
     assert_eq!(bytes(&mut hub, conn), [ACCEPTED.to_vec(), puback(1), vec![0xd0, 0]].concat());
     assert_eq!(hub.take_telemetry()[0].payload, [b'x'; 300]);
     assert!(hub.violations().is_empty());
+}
+
+/// Mostly what a client may send, so that the random rest is met in many states.
+fn some_packet() -> impl Strategy<Value = Vec<u8>> {
+    let legal = proptest::sample::select(vec![
+        PINGREQ.to_vec(),
+        DISCONNECT.to_vec(),
+        subscribe(1, &[(C2D, 1), ("x/#", 2), (METHODS, 0)]),
+        publish(0x31, EVENTS, None, b"x"),
+        publish(0x32, &format!("{EVENTS}a=b"), Some(1), b"{}"),
+        publish(0x3a, "$iothub/twin/GET/?$rid=1", Some(2), b""),
+        publish(0x30, "$iothub/twin/PATCH/properties/reported/?$rid=2", None, b"{\"a\":1}"),
+    ]);
+    let random = (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40));
+    prop_oneof![8 => legal, 1 => random.prop_map(|(first, body)| packet(first, &body))]
+}
+
+proptest! {
+    /// Whatever a client sends, the hub goes on or ends the connection, and does so however the bytes are cut.
+    #[test]
+    fn any_input_is_handled_alike_in_any_pieces(
+        packets in proptest::collection::vec(some_packet(), 0..12),
+        piece in 1_usize..9,
+    ) {
+        let input = packets.concat();
+        let run = |piece: usize| {
+            let mut hub = hub();
+            let conn = sign_in(&mut hub, Instant::ZERO, true);
+            for bytes in input.chunks(piece) {
+                hub.handle_input(conn, Instant::ZERO, bytes);
+            }
+            (bytes(&mut hub, conn), hub.wants_close(conn), hub.violations().to_vec())
+        };
+        prop_assert_eq!(run(piece), run(usize::MAX));
+    }
 }

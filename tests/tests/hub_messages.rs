@@ -208,6 +208,20 @@ fn pubacks_must_keep_the_order_of_delivery() {
 }
 
 #[test]
+fn a_message_left_out_may_be_acknowledged_on_the_next_connection() {
+    let mut hub = hub();
+    let conn = sign_in(&mut hub, Instant::ZERO, false);
+    hub.handle_input(conn, Instant::ZERO, &subscribe(1, &[(C2D, 1)]));
+    let ids = [b"1", b"2"].map(|body| hub.send_message("dev1", CloudMessage::new(body)).unwrap());
+    hub.handle_input(conn, Instant::ZERO, &puback(2));
+    hub.handle_eof(conn, millis(10));
+    let conn = open(&mut hub, millis(20), &connect(0, 60, "dev1", DEVICE_USER, DEVICE_TOKEN));
+    hub.handle_input(conn, millis(20), &puback(1));
+    assert_eq!(ids.map(|id| hub.outcome(id)), [Some(Outcome::Completed); 2]);
+    assert!(hub.violations().is_empty());
+}
+
+#[test]
 fn modules_have_inputs_and_outputs() {
     let mut hub = hub();
     let input = CloudMessage::new(b"in").with("k", "v");

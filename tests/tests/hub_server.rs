@@ -3,8 +3,9 @@
 mod common;
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -171,4 +172,37 @@ fn a_server_that_is_dropped_ends_its_connections() {
     drop(server);
     assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(before_handshake.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn the_program_takes_commands_and_prints_events() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
+        .args(["--host", HOST, "--plain", "0", "--device", &format!("dev1={KEY}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut commands = program.stdin.take().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut event = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+
+    let port = event()["plain"].as_u64().unwrap();
+    let mut stream = plain(u16::try_from(port).unwrap());
+    stream.write_all(&connect(2, 60, "dev1", DEVICE_USER, &long_token())).unwrap();
+    stream.write_all(&subscribe(1, &[(C2D, 0)])).unwrap();
+    assert_eq!(exact(&mut stream), [0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]);
+    writeln!(commands, "send dev1 hello world").unwrap();
+    let [_, len] = exact(&mut stream);
+    let mut message = vec![0; usize::from(len)];
+    stream.read_exact(&mut message).unwrap();
+    assert!(message.ends_with(b"hello world"));
+    stream.write_all(&publish(0x30, "devices/dev1/messages/events/a=b", None, b"hi")).unwrap();
+    let telemetry = event();
+    assert_eq!((&telemetry["event"], &telemetry["text"]), (&"telemetry".into(), &"hi".into()));
+    writeln!(commands, "invoke dev1 reboot").unwrap();
+    assert_eq!(event()["status"], 404_103);
+    writeln!(commands, "explode").unwrap();
+    assert_eq!(event()["event"], "error");
+    drop(commands);
+    assert!(program.wait().unwrap().success());
 }

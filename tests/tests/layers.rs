@@ -15,6 +15,7 @@ const LAYERS: [&str; 16] = [
     "wire",
     "packet",
     "topic",
+    "twin",
     "auth",
     "config",
     "storage",
@@ -24,7 +25,6 @@ const LAYERS: [&str; 16] = [
     "provisioning",
     "websocket",
     "retry",
-    "twin",
     "owned",
 ];
 

@@ -8,7 +8,7 @@
 //! characters beyond ASCII are refused at once: they come from copying and would end as an unauthorised device.
 
 use super::{Identity, Masked};
-use crate::wire::{Writer, put_from_base64};
+use crate::wire::{Writer, cut, put_from_base64};
 use core::fmt;
 
 /// How every ready-made token begins.
@@ -368,13 +368,6 @@ fn segments(text: &str) -> impl Iterator<Item = (usize, &str)> {
         Some((at, segment))
     })
     .filter(|(_, segment)| !segment.is_empty())
-}
-
-/// What stands before and after the first `mark`, an ASCII character. Unlike `split_once` it brings no fast
-/// search, and no panic, into a firmware.
-fn cut(text: &str, mark: u8) -> Option<(&str, &str)> {
-    let at = text.bytes().position(|byte| byte == mark)?;
-    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
 }
 
 /// The first character of `text` that does not survive copying, `text` being at offset `at`.

@@ -172,6 +172,7 @@ impl<'a> Identity<'a> {
 }
 
 /// `BadText` unless `text` has 1 to `max` bytes and all are allowed.
+#[inline(never)]
 fn check_text(field: Field, text: &str, max: usize, allowed: fn(u8) -> bool) -> Result<(), UsageError> {
     match text.bytes().enumerate().position(|(at, byte)| at >= max || !allowed(byte)) {
         Some(at) => Err(UsageError::BadText { field, at }),

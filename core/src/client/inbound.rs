@@ -5,8 +5,8 @@ use super::machine::{Machine, Parts, device};
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{Publish, Suback};
-use crate::session::Incoming;
 use crate::session::state::State;
+use crate::session::{Incoming, Step};
 use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -30,7 +30,8 @@ impl Machine {
         parts: &mut Parts<'_>,
         now: Instant,
         input: &'i [u8],
-    ) -> Result<Handled<'i>, Error> {
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             if let Some(token) = this.accept_next.take() {
                 this.decide(&mut parts.storage, token, Decision::Accepted);
@@ -38,55 +39,64 @@ impl Machine {
             if input.len() > this.unread {
                 this.session.heard();
             }
-            let handled = this.take_input(parts, input)?;
-            this.unread = input.len().saturating_sub(handled.consumed);
-            Ok(handled)
+            this.take_input(parts, input, handled)
         })
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged()
-            || self.ready
-            || self.credential_expires()
-            || self.session.has_skipped()
-            || self.session.has_ended()
+        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
-    fn take_input<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8]) -> Result<Handled<'i>, Error> {
-        let mut consumed = 0;
-        let mut needed = 0;
-        let mut event = self.waiting_event(parts);
-        while event.is_none() {
+    #[inline(never)]
+    fn take_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
+        handled.event = self.waiting_event(parts);
+        while handled.event.is_none() {
             if let Some(error) = self.session.error() {
                 return Err(error);
             }
             if matches!(self.session.state(), State::Offline | State::Closing) {
                 // Nothing listens: what still comes in belongs to a connection that is over.
-                consumed = input.len();
+                handled.consumed = input.len();
                 break;
             }
-            let rest = input.get(consumed..).unwrap_or_default();
+            let rest = input.get(handled.consumed..).unwrap_or_default();
+            #[cfg(feature = "alloc")]
             if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
                 break;
             }
-            match self.session.step(&mut parts.storage, parts.settings, rest) {
-                Ok(step) if step.consumed == 0 && matches!(step.incoming, Incoming::Nothing) => {
-                    needed = step.needed;
+            let error = match self.session.step(&mut parts.storage, parts.settings, rest) {
+                Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
+                    handled.needed = bytes;
                     break;
                 }
+                Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
                 Ok(step) => {
-                    consumed = consumed.saturating_add(step.consumed);
-                    event = self.incoming(parts, step.incoming);
+                    handled.consumed = handled.consumed.saturating_add(step.consumed);
+                    handled.event = self.incoming(parts, step.incoming);
+                    if handled.event.is_none() {
+                        // As if what follows came in another call (law 8).
+                        self.session.settle(&parts.storage, parts.settings);
+                    }
+                    continue;
                 }
+                Err(error) => Error::Peer(error),
+            };
+            if handled.consumed > 0 {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
-                Err(_) if consumed > 0 => break,
-                Err(error) => {
-                    self.session.fail(&mut parts.storage, error);
-                    event = self.waiting_event(parts);
-                }
+                break;
             }
+            self.session.fail(&mut parts.storage, error);
+            handled.event = self.waiting_event(parts);
         }
-        Ok(Handled { consumed, needed, event })
+        if !input.is_empty() {
+            self.unread = input.len().saturating_sub(handled.consumed);
+        }
+        Ok(())
     }
 
     /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
@@ -102,14 +112,13 @@ impl Machine {
             self.credential_due = false;
             return Some(Event::CredentialExpiring);
         }
-        let ended = self.session.take_ended()?;
-        self.ready = false;
-        Some(Event::Disconnected(disconnected(ended)))
+        Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
+    #[inline(never)]
     fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
-            Incoming::Nothing => None,
+            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Publish(publish) => self.publish(parts, &publish),
             Incoming::Accepted { session_present } => {
@@ -128,7 +137,7 @@ impl Machine {
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
-    fn subscribed<'i>(&mut self, parts: &Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
+    fn subscribed<'i>(&mut self, parts: &mut Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;
         for (feature, code) in asked.iter().zip(suback.codes()) {
@@ -136,24 +145,27 @@ impl Machine {
                 refused = refused.union(feature);
             }
         }
+        let before = self.granted;
         self.refused = self.refused.union(refused);
-        self.granted = self.granted.union(asked.difference(refused));
+        self.granted = before.union(asked.difference(refused));
         self.want_subscribe();
         if self.session.state() == State::Ready {
+            self.sync_start(parts, before);
             return Some(Event::Subscribed { features: asked, refused });
         }
         self.now_ready(parts);
-        None
+        core::mem::take(&mut self.ready).then_some(Event::Ready { refused: self.refused })
     }
 
-    /// `Ready` is an event of its own, taken before any later byte.
+    /// `Ready` is an event of its own, told before any later byte is looked at.
     fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;
-            self.sync_start(parts);
+            self.sync_start(parts, Features::NONE);
         }
     }
 
+    #[inline(never)]
     fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
         let Publish { topic, payload, retain, .. } = *publish;
         match topic::parse(topic, device(parts.identity)) {
@@ -194,7 +206,7 @@ impl Machine {
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
     fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.window.push(parts.storage.inbound, publish.id?, Decision::Undecided)?;
+        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
         if parts.settings.auto_accept {
             self.accept_next = Some(token);
@@ -204,13 +216,15 @@ impl Machine {
 
     /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
     /// window is full it is not, which for these topics has no consequence but a second copy.
+    #[inline(never)]
     fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
         if let Some(id) = publish.id {
-            let _ = self.session.window.push(storage.inbound, id, Decision::Accepted);
+            let _ = self.session.remember(storage, id, Decision::Accepted);
         }
     }
 
     /// A PUBLISH that the receive buffer cannot hold begins.
+    #[inline(never)]
     fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
         let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };

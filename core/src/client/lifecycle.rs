@@ -1,6 +1,8 @@
 //! How a connection begins and ends, and what time does to it.
 
-use super::machine::{Machine, Parts, check_features, write_reserve};
+use super::machine::{Machine, Parts, check_features, finish_reserve};
+use super::telemetry::check_output;
+use crate::auth::Identity;
 use crate::config::{ConnectOptions, Telemetry};
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
@@ -9,12 +11,9 @@ use crate::session::Ended;
 use crate::session::state::{Command, State};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, telemetry};
-use crate::wire::Writer;
+use crate::wire::{MAX_TEXT, Writer, frame};
 use core::ops::Range;
 use zeroize::Zeroize;
-
-/// A text or a will message in CONNECT has a 16-bit length (MQTT 3.1.1 §1.5.3).
-const MAX_TEXT: usize = u16::MAX as usize;
 
 impl Machine {
     pub(crate) fn connect(
@@ -27,7 +26,7 @@ impl Machine {
             return Err(UsageError::BadInstant.into());
         }
         self.session.check(Command::Connect)?;
-        check_options(options)?;
+        check_options(parts.identity, options)?;
         let packet = self.write_connect(parts, options)?;
         self.session.begin(&mut parts.storage, now, packet, parts.settings.clean_session);
         self.asked = Features::NONE;
@@ -40,39 +39,38 @@ impl Machine {
         self.twin.reset();
         if let Some(lifetime) = options.lifetime {
             let left = renew_after(lifetime, parts.settings.credential_margin, options.random);
-            self.session.arm(TimeoutReason::Credential, now + left);
+            self.session.arm_after(TimeoutReason::Credential, left);
         }
         self.session.settle(&parts.storage, parts.settings);
         Ok(())
     }
 
     /// Writes CONNECT into the reserve, whole or not at all.
+    #[inline(never)]
     fn write_connect(&self, parts: &mut Parts<'_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
         let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let mut topic_len = 0;
-        let packet = write_reserve(room, connect::FIRST, &mut |w| {
-            let mut client_id = |w: &mut Writer<'_>| identity.put_client_id(w);
-            let mut user_name = |w: &mut Writer<'_>| identity.put_user_name(w);
-            let mut will_topic = |w: &mut Writer<'_>| {
-                if let Some(will) = options.will {
-                    let before = w.len();
-                    telemetry::put_topic(w, device, &will.system, will.properties);
-                    topic_len = w.len().saturating_sub(before);
-                }
-            };
-            let will = options.will.map(|will| (will.payload, will.qos));
-            Connect {
-                client_id: &mut client_id,
-                user_name: &mut user_name,
-                password: options.password.map(str::as_bytes),
-                keep_alive: settings.keep_alive,
-                clean_session: settings.clean_session,
-                will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+        let mut will_topic = |w: &mut Writer<'_>| {
+            if let Some(will) = options.will {
+                let before = w.len();
+                telemetry::put_topic(w, device, will.system, will.properties);
+                topic_len = w.len().saturating_sub(before);
             }
-            .put_body(w);
-        });
-        let outcome = match packet {
+        };
+        let will = options.will.map(|will| (will.payload, will.qos));
+        let mut connect = Connect {
+            client_id: &mut |w| identity.put_client_id(w),
+            user_name: &mut |w| identity.put_user_name(w),
+            password: options.password.map(str::as_bytes),
+            keep_alive: settings.keep_alive,
+            clean_session: settings.clean_session,
+            will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+        };
+        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
+        connect.put_body(&mut writer);
+        let remaining = writer.len();
+        let outcome = match finish_reserve(room, connect::FIRST, remaining) {
             _ if topic_len > MAX_TEXT => Err(UsageError::TopicTooLong { len: topic_len }.into()),
             Ok(packet) => return Ok(packet),
             Err(needed) => Err(CapacityError::TooLarge { needed, capacity: room.len() }.into()),
@@ -116,9 +114,8 @@ impl Machine {
 
     pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            while this.session.error().is_none()
-                && let Some(reason) = this.session.pop_due(&parts.storage, parts.settings)
-            {
+            // Also after a fatal error: the deadlines of requests not yet sent run on.
+            while let Some(reason) = this.session.pop_due(&parts.storage, parts.settings) {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),
@@ -146,11 +143,12 @@ pub(super) fn disconnected(ended: Ended) -> Disconnected {
     }
 }
 
-fn check_options(options: &ConnectOptions<'_>) -> Result<(), UsageError> {
+fn check_options(identity: &Identity<'_>, options: &ConnectOptions<'_>) -> Result<(), UsageError> {
     if options.password.is_some_and(|password| password.len() > MAX_TEXT) {
         return Err(UsageError::BadText { field: Field::Password, at: MAX_TEXT });
     }
-    let Some(Telemetry { payload, properties, .. }) = options.will else { return Ok(()) };
+    let Some(Telemetry { payload, properties, system, .. }) = options.will else { return Ok(()) };
+    check_output(identity, system)?;
     if payload.len() > MAX_TEXT {
         return Err(UsageError::MessageTooLarge { len: payload.len(), limit: MAX_TEXT });
     }
@@ -160,7 +158,42 @@ fn check_options(options: &ConnectOptions<'_>) -> Result<(), UsageError> {
 /// When to renew a credential of this lifetime: before its end by the margin and as much jitter at most, but never
 /// more than a quarter of it.
 fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
-    let margin_ms = margin.as_millis().min(u64::from(u32::MAX));
-    let jitter = Duration::from_millis(margin_ms.saturating_mul(u64::from(random)) >> 32);
+    let jitter = margin.scaled(random);
     lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::auth::Identity;
+    use crate::error::{Error, TimeoutReason};
+    use crate::event::{Event, RequestError};
+    use crate::time::{Duration, Instant};
+    use crate::{Client, Config, ConnectOptions, Inbound, Slot, State, Storage};
+
+    #[test]
+    fn a_request_expires_after_a_fatal_error_too() {
+        let (mut tx, mut slots, mut inbound) = ([0; 2_048], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+        let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+        let mut client =
+            Client::new(Config::new(Identity::device("contoso.azure-devices.net", "dev1")), storage).unwrap();
+        let start = Instant::ZERO;
+        let token = client.twin_report(start, b"{}").unwrap();
+        client.connect(start, &ConnectOptions::default()).unwrap();
+        let connect = client.poll_transmit().unwrap().len();
+        client.confirm_transmit(start, connect).unwrap();
+
+        let fatal = Error::TimedOut(TimeoutReason::Connack);
+        let connack = start + Duration::from_secs(30);
+        assert_eq!(client.handle_timeout(connack), Err(fatal));
+        assert!(matches!(client.handle_input(connack, &[]).unwrap().event, Some(Event::Disconnected(_))));
+        assert_eq!((client.state(), client.timeout_reason()), (State::Failed, Some(TimeoutReason::Request)));
+
+        let due = client.poll_timeout().unwrap();
+        assert_eq!(client.handle_timeout(due), Err(fatal));
+        // Law 7: a driver that sleeps until the next deadline would never sleep again.
+        assert_eq!(client.poll_timeout(), None);
+        let expired = Event::RequestFailed { token, reason: RequestError::TimedOut, payload: &[] };
+        assert_eq!(client.handle_input(due, &[]).unwrap().event, Some(expired));
+        assert_eq!(client.handle_input(due, &[]), Err(fatal));
+    }
 }

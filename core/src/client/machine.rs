@@ -5,11 +5,11 @@ use crate::auth::Identity;
 use crate::config::Settings;
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
-use crate::packet::{Connect, QoS, connect, publish};
+use crate::packet::Connect;
 use crate::session::Session;
 use crate::session::state::State;
 use crate::storage::list::NONE;
-use crate::storage::{Slot, SlotKind, Storage};
+use crate::storage::{Flags, Slot, SlotKind, Storage};
 use crate::time::Instant;
 use crate::topic::{Device, Features};
 use crate::wire::{Writer, frame};
@@ -21,6 +21,7 @@ pub(crate) struct Parts<'p> {
     pub(crate) identity: &'p Identity<'p>,
     pub(crate) settings: &'p Settings,
     /// Whether the owner can make more room for inbound records: input then stops where that is needed.
+    #[cfg(feature = "alloc")]
     pub(crate) inbound_grows: bool,
 }
 
@@ -74,8 +75,8 @@ pub struct Pending {
 }
 
 impl Machine {
-    /// Checks everything once; trusted after. It has no slots yet: see [`add_slots`](Self::add_slots).
-    pub(crate) fn new(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<Self, Error> {
+    /// Checks everything once; trusted after. Gives the bytes of the reserve.
+    pub(crate) fn check(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<u32, Error> {
         identity.check()?;
         settings.check()?;
         check_features(identity, settings.features)?;
@@ -89,11 +90,16 @@ impl Machine {
         if reserve >= limits.tx || u32::try_from(limits.tx).is_err() {
             return Err(CapacityError::TooLarge { needed: reserve, capacity: limits.tx }.into());
         }
-        Ok(Self {
-            session: Session::new(reserve as u32, limits.slots as u16),
+        Ok(reserve as u32)
+    }
+
+    /// What was [checked](Self::check). Apart from that, so that a client can be made in its place.
+    pub(crate) fn new(reserve: u32, features: Features, slots: &mut [Slot]) -> Self {
+        Self {
+            session: Session::new(reserve, slots),
             twin: TwinSync::new(),
-            reserve: reserve as u32,
-            wanted: settings.features,
+            reserve,
+            wanted: features,
             asked: Features::NONE,
             granted: Features::NONE,
             refused: Features::NONE,
@@ -101,12 +107,7 @@ impl Machine {
             credential_due: false,
             accept_next: None,
             unread: 0,
-        })
-    }
-
-    /// Takes in the slots from `from` on.
-    pub(crate) fn add_slots(&mut self, slots: &mut [Slot], from: usize) {
-        self.session.add_slots(slots, from);
+        }
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -124,7 +125,7 @@ impl Machine {
         now: Instant,
         call: impl FnOnce(&mut Self, &mut Parts<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.session.tick(now)?;
+        self.session.tick(now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
         self.session.settle(&parts.storage, parts.settings);
         outcome
@@ -132,7 +133,9 @@ impl Machine {
 
     pub(crate) fn pending(&self, slots: &[Slot]) -> Pending {
         let mut pending = Pending { messages: self.session.window.len(), ..Pending::default() };
-        for slot in slots {
+        // What is settled may have its bytes lent or its id in use still.
+        let settled = Flags::DONE.with(Flags::WITHDRAWN);
+        for slot in slots.iter().filter(|slot| !slot.flags.has(settled)) {
             let count = match slot.kind {
                 SlotKind::Free => continue,
                 SlotKind::Telemetry0 | SlotKind::Telemetry1 => &mut pending.telemetry,
@@ -146,6 +149,11 @@ impl Machine {
 
     pub(crate) fn tx_free(&self, slots: &[Slot], tx_len: usize) -> usize {
         self.session.largest(slots, tx_len)
+    }
+
+    /// Overwrites a CONNECT that was not sent whole.
+    pub(crate) fn forget_password(&self, storage: &mut Storage<'_>) {
+        self.session.wipe_connect(storage);
     }
 
     pub(crate) const fn strays(&self) -> u32 {
@@ -164,49 +172,37 @@ pub(super) fn check_features(identity: &Identity<'_>, features: Features) -> Res
     if all.contains(features) { Ok(()) } else { Err(UsageError::WrongIdentity) }
 }
 
-/// Writes a packet at the front of the reserve: its place, or the bytes it needs.
-pub(super) fn write_reserve(
-    room: &mut [u8],
-    first: u8,
-    body: &mut dyn FnMut(&mut Writer<'_>),
-) -> Result<Range<u32>, usize> {
-    // CONNECT usually has two length bytes, the others one; the second try knows.
-    let range = frame::write(room, 3, first, body)
-        .or_else(|needed| frame::write(room, frame::header_len(needed), first, body))?;
-    Ok(range.start as u32..range.end as u32)
+/// Puts the fixed header before a body that was put into the reserve, the longest header's distance from its front.
+/// Gives the packet's place, or the bytes it needs.
+pub(super) fn finish_reserve(room: &mut [u8], first: u8, remaining: usize) -> Result<Range<u32>, usize> {
+    let packet = frame::finish(room, frame::MAX_HEADER, first, remaining)?;
+    Ok(packet.start as u32..packet.end as u32)
 }
 
 /// Bytes the handshake needs: the largest of CONNECT, SUBSCRIBE with every filter, and the GET of
 /// synchronisation. One of them is there at a time.
-fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
-    // Nothing fits into no room, so this is always the size.
-    let size =
-        |first, body: &mut dyn FnMut(&mut Writer<'_>)| frame::write(&mut [], 0, first, body).err().unwrap_or_default();
+pub(super) fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
+    // What is put into no room is counted.
+    let mut connect = Writer::new(&mut []);
+    Connect {
+        client_id: &mut |w| identity.put_client_id(w),
+        user_name: &mut |w| identity.put_user_name(w),
+        password: None,
+        keep_alive: settings.keep_alive,
+        clean_session: settings.clean_session,
+        will: None,
+    }
+    .put_body(&mut connect);
+    let password = identity.token_capacity(None).saturating_add(2);
+    let mut subscribe = Writer::new(&mut []);
+    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
+    super::outbound::put_subscribe(&mut subscribe, device(identity), all);
+    let mut get = Writer::new(&mut []);
+    super::twin::put_sync_get(&mut get, 0);
+
     let connect = match settings.connect_reserve {
-        0 => {
-            let bare = size(connect::FIRST, &mut |w| {
-                let mut client_id = |w: &mut Writer<'_>| identity.put_client_id(w);
-                let mut user_name = |w: &mut Writer<'_>| identity.put_user_name(w);
-                Connect {
-                    client_id: &mut client_id,
-                    user_name: &mut user_name,
-                    password: None,
-                    keep_alive: settings.keep_alive,
-                    clean_session: settings.clean_session,
-                    will: None,
-                }
-                .put_body(w);
-            });
-            // The password, its length, and perhaps one more byte of Remaining Length.
-            bare.saturating_add(identity.token_capacity(None)).saturating_add(3)
-        }
+        0 => connect.len().saturating_add(password),
         bytes => bytes as usize,
     };
-    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
-    let subscribe = size(crate::packet::subscribe::FIRST, &mut |w| {
-        super::outbound::put_subscribe(w, device(identity), all);
-    });
-    let get = size(publish::first_byte(QoS::AtMostOnce, false, false), &mut |w| super::twin::put_sync_get(w, 0));
-    // With the header a first try leaves room for.
-    connect.max(subscribe).max(get).saturating_add(3)
+    connect.max(subscribe.len()).max(get.len()).saturating_add(frame::MAX_HEADER)
 }

@@ -1,13 +1,16 @@
 //! Direct methods: answered once, on the connection they came on.
 
 use super::machine::{Machine, Parts};
+use super::telemetry::check_topic;
 use crate::error::{Error, UsageError};
 use crate::event::RequestId;
 use crate::packet::{QoS, publish};
 use crate::session::state::Command;
+use crate::session::{Body, Ident};
 use crate::storage::SlotKind;
 use crate::time::Instant;
 use crate::topic::method;
+use crate::wire::Writer;
 
 /// The hub carries at most 128 KiB each way.
 const MAX_BODY: usize = 128 * 1024;
@@ -17,7 +20,7 @@ impl Machine {
         &mut self,
         parts: &mut Parts<'_>,
         now: Instant,
-        request: &RequestId<'_>,
+        request: RequestId<'_>,
         status: u16,
         body: &[u8],
     ) -> Result<(), Error> {
@@ -29,15 +32,27 @@ impl Machine {
             if body.len() > MAX_BODY {
                 return Err(UsageError::MessageTooLarge { len: body.len(), limit: MAX_BODY }.into());
             }
+            let answer = Answer { status, request: request.as_str().as_bytes(), body };
             let first = publish::first_byte(QoS::AtMostOnce, false, false);
-            this.session.enqueue(&mut parts.storage, SlotKind::Answer, first, &mut |w, _| {
-                let mut topic = |w: &mut crate::wire::Writer<'_>| {
-                    method::put_response_topic(w, status, request.as_bytes());
-                };
-                super::telemetry::check_topic(publish::put_body(w, &mut topic, None, body))
-            })?;
+            this.session.enqueue(&mut parts.storage, SlotKind::Answer, first, &answer)?;
             this.session.method_answered();
             Ok(())
         })
+    }
+}
+
+struct Answer<'m> {
+    status: u16,
+    request: &'m [u8],
+    body: &'m [u8],
+}
+
+impl Body for Answer<'_> {
+    fn put(&self, w: &mut Writer<'_>, _: Ident) -> Result<(), UsageError> {
+        let topic = w.begin_text();
+        method::put_response_topic(w, self.status, self.request);
+        let topic_len = w.end_text(topic);
+        publish::put_rest(w, None, self.body);
+        check_topic(topic_len)
     }
 }

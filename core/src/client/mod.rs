@@ -1,8 +1,10 @@
 //! IoT Hub's meaning over MQTT: [`Client`], one device or module.
 //!
-//! The verbs are here; what they do is in the machine's files, by feature. [`inbound`] is the only place where
+//! The driver's verbs are here, the application's in `commands`; what they do is in the machine's files, by
+//! feature. [`inbound`] is the only place where
 //! a packet gets a meaning.
 
+mod commands;
 #[cfg(feature = "alloc")]
 mod grow;
 mod inbound;
@@ -11,6 +13,7 @@ mod machine;
 mod message;
 mod method;
 mod outbound;
+mod request_id;
 mod telemetry;
 mod twin;
 mod unacked;
@@ -19,15 +22,12 @@ pub use inbound::Handled;
 pub use machine::Pending;
 pub use unacked::Unacked;
 
-use crate::config::{Config, ConnectOptions, Telemetry};
+use crate::config::{Config, ConnectOptions};
 use crate::error::{Error, TimeoutReason, UsageError};
-use crate::event::{Event, MessageToken, RequestId, TelemetryToken, TwinToken};
-use crate::session::Withdrawn;
+use crate::event::Event;
 use crate::session::state::State;
-use crate::storage::window::Decision;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
-use crate::topic::Features;
 pub(crate) use machine::{Limits, Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -124,20 +124,26 @@ impl<'a> Client<'a> {
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
-        let Storage { tx, slots, inbound } = &storage;
-        let limits = Limits { tx: tx.len(), slots: slots.len(), inbound: inbound.len() };
-        let mut machine = Machine::new(&config.identity, &config.settings, limits)?;
-        machine.add_slots(storage.slots, 0);
-        Ok(Self { machine, storage, config })
+        let limits = Limits { tx: storage.tx.len(), slots: storage.slots.len(), inbound: storage.inbound.len() };
+        let reserve = Machine::check(&config.identity, &config.settings, limits)?;
+        Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
     fn split(&mut self) -> (&mut Machine, Parts<'_>) {
         let Config { identity, settings } = &self.config;
-        (&mut self.machine, Parts { storage: self.storage.reborrow(), identity, settings, inbound_grows: false })
+        let parts = Parts {
+            storage: self.storage.reborrow(),
+            identity,
+            settings,
+            #[cfg(feature = "alloc")]
+            inbound_grows: false,
+        };
+        (&mut self.machine, parts)
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are
-    /// stale, a `Disconnected` not yet taken is dropped, and `now` may be earlier than before.
+    /// stale, a `Disconnected` not yet taken is dropped, and `now` may be earlier than before. Input of an earlier
+    /// connection that was not consumed is for the caller to drop.
     ///
     /// # Errors
     ///
@@ -155,12 +161,20 @@ impl<'a> Client<'a> {
     ///
     /// A fatal error, when nothing was consumed; see law 6.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &'i [u8]) -> Result<Handled<'i>, Error> {
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        self.take_input(now, input, &mut handled)?;
+        Ok(handled)
+    }
+
+    /// [`handle_input`](Self::handle_input) in place: an event is large to move.
+    fn take_input<'i>(&mut self, now: Instant, input: &'i [u8], handled: &mut Handled<'i>) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.handle_input(&mut parts, now, input)
+        machine.handle_input(&mut parts, now, input, handled)
     }
 
     /// The next event out of `rx`; `None` when it has no whole packet left. The same as
-    /// [`handle_input`](Self::handle_input), with the buffer kept for the driver.
+    /// [`handle_input`](Self::handle_input), with the buffer kept for the driver. With `Disconnected` and with a
+    /// fatal error the buffer is cleared.
     ///
     /// # Errors
     ///
@@ -173,7 +187,13 @@ impl<'a> Client<'a> {
         }
         let (mut input, mut consumed) = rx.split();
         loop {
-            let handled = self.handle_input(now, input)?;
+            let mut handled = Handled { consumed: 0, needed: 0, event: None };
+            let outcome = self.take_input(now, input, &mut handled);
+            if !self.state().has_connection() {
+                // What is left came on a connection that is over, and would be taken for the next one's.
+                consumed.add(input.len());
+            }
+            outcome?;
             consumed.add(handled.consumed);
             input = input.get(handled.consumed..).unwrap_or_default();
             if handled.event.is_some() || handled.consumed == 0 {
@@ -254,97 +274,6 @@ impl<'a> Client<'a> {
         machine.disconnect(&mut parts, now)
     }
 
-    /// Adds to what is subscribed, on this connection and all later ones. [`Event::Subscribed`] answers, or
-    /// [`Event::Ready`] if the connection is not ready yet.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::WrongIdentity`] for module inputs on a device or messages on a module.
-    pub fn subscribe(&mut self, now: Instant, features: Features) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.subscribe(&mut parts, now, features)
-    }
-
-    /// Queues a message, in every state.
-    ///
-    /// # Errors
-    ///
-    /// [`CapacityError`](crate::error::CapacityError) if memory is short;
-    /// [`UsageError::MessageTooLarge`], [`UsageError::TopicTooLong`], [`UsageError::BadText`] for what the hub
-    /// would answer by closing the connection.
-    pub fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.send_telemetry(&mut parts, now, message)
-    }
-
-    /// Takes a message back: it is not sent (again), and no acknowledgement is reported.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::Stale`] if it is settled already.
-    pub fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error> {
-        let (machine, mut parts) = self.split();
-        machine.telemetry_withdraw(&mut parts, now, token)
-    }
-
-    /// Accepts a message: its PUBACK leaves when the earlier messages are decided.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::Stale`] if it was decided before or its connection is over.
-    pub fn message_accept(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.settle_message(&mut parts, now, token, Decision::Accepted)
-    }
-
-    /// Leaves a message with the hub: no PUBACK, so it comes again on a later connection.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::Stale`] if it was decided before or its connection is over.
-    pub fn message_leave(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.settle_message(&mut parts, now, token, Decision::Left)
-    }
-
-    /// Answers a direct method with an HTTP-like status and JSON, or nothing. The hub drops a second answer.
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::Stale`] if its connection is over; [`UsageError::MessageTooLarge`] above 128 KiB;
-    /// [`CapacityError`](crate::error::CapacityError).
-    pub fn method_respond(
-        &mut self,
-        now: Instant,
-        request: &RequestId<'_>,
-        status: u16,
-        body: &[u8],
-    ) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.method_respond(&mut parts, now, request, status, body)
-    }
-
-    /// Asks for the whole twin. It ends in [`Event::TwinDocument`] or [`Event::RequestFailed`].
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`](crate::error::CapacityError).
-    pub fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_get(&mut parts, now)
-    }
-
-    /// Reports properties: a JSON merge patch. It ends in [`Event::TwinReported`] or [`Event::RequestFailed`].
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; with the feature `json`,
-    /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`](crate::error::CapacityError).
-    pub fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_report(&mut parts, now, patch)
-    }
-
     /// Where the connection is.
     #[must_use]
     pub const fn state(&self) -> State {
@@ -357,7 +286,7 @@ impl<'a> Client<'a> {
         self.machine.pending(self.storage.slots)
     }
 
-    /// Telemetry not acknowledged, oldest first.
+    /// QoS 1 telemetry not acknowledged, sent or not, oldest first.
     #[must_use]
     pub fn unacked(&self) -> Unacked<'_> {
         Unacked::new(&self.machine, self.storage.slots)
@@ -382,3 +311,13 @@ impl<'a> Client<'a> {
         &self.config
     }
 }
+
+/// A CONNECT that was not sent leaves no password behind (law 10).
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        self.machine.forget_password(&mut self.storage);
+    }
+}
+
+#[cfg(test)]
+mod tests;

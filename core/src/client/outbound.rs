@@ -1,12 +1,12 @@
 //! Bytes out: the session says which packet is next; those that name topics are written here.
 
-use super::machine::{Machine, Parts, write_reserve};
+use super::machine::{Machine, Parts, finish_reserve};
 use crate::error::{Error, TimeoutReason};
 use crate::packet::{PacketId, QoS, publish, subscribe};
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
 use crate::time::Instant;
 use crate::topic::{Device, Features, put_filter};
-use crate::wire::Writer;
+use crate::wire::{Writer, frame};
 
 impl Machine {
     /// Chooses the next packet, if none is lent.
@@ -30,8 +30,7 @@ impl Machine {
         self.at(parts, now, |this, parts| {
             let sent = this.session.confirm(&mut parts.storage, parts.settings, count)?;
             if sent == Lent::TwinGet && this.twin.is_outstanding() {
-                let deadline = this.session.now() + parts.settings.request_timeout;
-                this.session.arm(TimeoutReason::TwinSync, deadline);
+                this.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
             }
             Ok(())
         })
@@ -42,7 +41,10 @@ impl Machine {
         let features = self.wanted.difference(self.granted).difference(self.refused);
         let device = super::machine::device(parts.identity);
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
-        let packet = write_reserve(room, subscribe::FIRST, &mut |w| put_subscribe(w, device, features));
+        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
+        put_subscribe(&mut writer, device, features);
+        let remaining = writer.len();
+        let packet = finish_reserve(room, subscribe::FIRST, remaining);
         self.asked = features;
         self.session.subscribe_sent(features.iter().count() as u8);
         // The reserve was sized for it.
@@ -53,7 +55,10 @@ impl Machine {
         let number = self.twin.next_get(self.session.now());
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
-        let packet = write_reserve(room, first, &mut |w| super::twin::put_sync_get(w, number));
+        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
+        super::twin::put_sync_get(&mut writer, number);
+        let remaining = writer.len();
+        let packet = finish_reserve(room, first, remaining);
         self.session.wants_twin = false;
         self.session.lend_reserve(Lent::TwinGet, packet.unwrap_or_default());
     }

@@ -1,14 +1,15 @@
 //! Device-to-cloud messages: checked against the hub's limits before anything is queued.
 
 use super::machine::{Machine, Parts, device};
+use crate::auth::Identity;
 use crate::config::Telemetry;
 use crate::error::{Error, UsageError};
 use crate::event::TelemetryToken;
 use crate::packet::{QoS, publish};
-use crate::session::Withdrawn;
+use crate::session::{Body, Ident, Withdrawn};
 use crate::storage::SlotKind;
 use crate::time::Instant;
-use crate::topic::{properties, telemetry};
+use crate::topic::{Device, SystemProperties, properties, telemetry};
 use crate::wire::{MAX_TEXT, Writer};
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
@@ -23,27 +24,14 @@ impl Machine {
     ) -> Result<TelemetryToken, Error> {
         self.at(parts, now, |this, parts| {
             let device = device(parts.identity);
-            if message.system.output.is_some() && device.module_id.is_none() {
-                return Err(UsageError::WrongIdentity.into());
-            }
+            check_output(parts.identity, message.system)?;
             properties::check(message.properties)?;
             let kind = match message.qos {
                 QoS::AtMostOnce => SlotKind::Telemetry0,
                 QoS::AtLeastOnce => SlotKind::Telemetry1,
             };
             let first = publish::first_byte(message.qos, false, false);
-            let ident = this.session.enqueue(&mut parts.storage, kind, first, &mut |w, ident| {
-                let mut counted = 0;
-                let mut topic = |w: &mut Writer<'_>| {
-                    counted = telemetry::put_topic(w, device, &message.system, message.properties);
-                };
-                let topic_len = publish::put_body(w, &mut topic, ident.id, message.payload);
-                let len = counted.saturating_add(message.payload.len());
-                if len > MAX_MESSAGE {
-                    return Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE });
-                }
-                check_topic(topic_len)
-            })?;
+            let ident = this.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message })?;
             Ok(TelemetryToken(ident.ticket))
         })
     }
@@ -55,6 +43,31 @@ impl Machine {
         token: TelemetryToken,
     ) -> Result<Withdrawn, Error> {
         self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
+    }
+}
+
+/// Only modules have outputs.
+pub(super) const fn check_output(identity: &Identity<'_>, system: &SystemProperties<'_>) -> Result<(), UsageError> {
+    if system.output.is_some() && identity.module_id.is_none() { Err(UsageError::WrongIdentity) } else { Ok(()) }
+}
+
+struct Outgoing<'m> {
+    device: Device<'m>,
+    message: &'m Telemetry<'m>,
+}
+
+impl Body for Outgoing<'_> {
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+        let Telemetry { payload, system, properties, .. } = self.message;
+        let topic = w.begin_text();
+        let counted = telemetry::put_topic(w, self.device, system, *properties);
+        let topic_len = w.end_text(topic);
+        publish::put_rest(w, ident.id, payload);
+        let len = counted.saturating_add(payload.len());
+        if len > MAX_MESSAGE {
+            return Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE });
+        }
+        check_topic(topic_len)
     }
 }
 

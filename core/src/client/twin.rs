@@ -9,14 +9,19 @@
 //! the distance doubles up to a minute until nothing is missing.
 
 use super::machine::{Machine, Parts};
+use super::request_id::{Request, put_request_id};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{Event, RequestError, TwinToken};
 use crate::packet::{QoS, publish};
-use crate::session::Ident;
+use crate::session::state::State;
+use crate::session::{Body, Ident};
 use crate::storage::{SlotKind, Ticket};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, twin};
 use crate::wire::{VersionReader, Writer};
+
+/// What synchronisation subscribes to.
+const NEEDED: Features = Features::TWIN.union(Features::DESIRED);
 
 /// The distance between two fetches of synchronisation: at first, and at most.
 const FETCH_APART: Duration = Duration::from_secs(1);
@@ -47,13 +52,6 @@ struct SkippedResponse {
     request: Option<Request>,
     payload_len: u32,
     reader: VersionReader,
-}
-
-/// What a response answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Request {
-    Sync(u16),
-    Application(Ticket),
 }
 
 impl TwinSync {
@@ -90,7 +88,7 @@ impl TwinSync {
     /// A response larger than the receive buffer begins.
     pub(super) fn skip(&mut self, status: u16, request_id: &str, payload_len: u32) {
         let reader = VersionReader::document();
-        self.skipped = Some(SkippedResponse { status, request: parse_request(request_id), payload_len, reader });
+        self.skipped = Some(SkippedResponse { status, request: Request::parse(request_id), payload_len, reader });
     }
 
     /// When the next GET may be sent; the one after it later still.
@@ -103,12 +101,7 @@ impl TwinSync {
 
 impl Machine {
     pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<TwinToken, Error> {
-        self.at(parts, now, |this, parts| {
-            let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_get_topic(w, &mut |w| put_request_id(w, ticket));
-            };
-            this.twin_request(parts, SlotKind::TwinGet, &mut topic, &[])
-        })
+        self.at(parts, now, |this, parts| this.twin_request(parts, None))
     }
 
     pub(crate) fn twin_report(
@@ -120,40 +113,35 @@ impl Machine {
         self.at(parts, now, |this, parts| {
             #[cfg(feature = "json")]
             crate::twin::check_patch(patch).map_err(UsageError::BadPatch)?;
-            let mut topic = |w: &mut Writer<'_>, ticket: Ticket| {
-                twin::put_report_topic(w, &mut |w| put_request_id(w, ticket));
-            };
-            this.twin_request(parts, SlotKind::TwinReport, &mut topic, patch)
+            this.twin_request(parts, Some(patch))
         })
     }
 
-    fn twin_request(
-        &mut self,
-        parts: &mut Parts<'_>,
-        kind: SlotKind,
-        topic: &mut dyn FnMut(&mut Writer<'_>, Ticket),
-        payload: &[u8],
-    ) -> Result<TwinToken, Error> {
+    /// Queues a report of `patch`, or a GET.
+    fn twin_request(&mut self, parts: &mut Parts<'_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
         if !self.wanted.contains(Features::TWIN) || self.refused.contains(Features::TWIN) {
             return Err(UsageError::NotSubscribed.into());
         }
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
-        let mut write = |w: &mut Writer<'_>, ident: Ident| {
-            publish::put_body(w, &mut |w| topic(w, ident.ticket), None, payload);
-            Ok(())
-        };
-        let ident = self.session.enqueue(&mut parts.storage, kind, first, &mut write)?;
+        let kind = if patch.is_some() { SlotKind::TwinReport } else { SlotKind::TwinGet };
+        let ident = self.session.enqueue(&mut parts.storage, kind, first, &Outgoing { patch })?;
         let deadline = self.session.now() + parts.settings.request_timeout;
         self.session.await_answer(parts.storage.slots, ident.ticket.slot, deadline);
         Ok(TwinToken(ident.ticket))
     }
 
-    /// The first fetch of a connection.
-    pub(super) fn sync_start(&mut self, parts: &Parts<'_>) {
-        let both = Features::TWIN.union(Features::DESIRED);
-        if parts.settings.twin_sync && self.granted.contains(both) {
+    /// The first fetch of a connection: when both filters are granted that were not both so `before`.
+    pub(super) fn sync_start(&mut self, parts: &Parts<'_>, before: Features) {
+        if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
             self.session.wants_twin = true;
         }
+    }
+
+    /// Whether patches are held against the version the application has. On a resumed session they may come
+    /// before SUBACK.
+    fn is_synced(&self, parts: &Parts<'_>) -> bool {
+        let subscribed = self.granted.contains(NEEDED) || self.session.state() == State::Subscribing;
+        parts.settings.twin_sync && !self.twin.failed && subscribed
     }
 
     /// The fetch failed for now: throttled, trouble at the hub, or no answer.
@@ -164,7 +152,9 @@ impl Machine {
 
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
-        if self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch) {
+        let coming =
+            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+        if coming || self.twin.failed {
             return;
         }
         let at = self.twin.next_fetch();
@@ -190,16 +180,14 @@ impl Machine {
             return false;
         };
         // The first of a connection counts even if it is lower: the twin was made anew.
-        if self.twin.have.is_some_and(|have| version < have) {
-            return true;
-        }
-        self.twin.have = Some(version);
-        if self.twin.seen > version {
+        let have = self.twin.have.map_or(version, |have| have.max(version));
+        self.twin.have = Some(have);
+        if self.twin.seen > have {
             self.sync_fetch();
         } else {
             self.twin.apart = FETCH_APART;
         }
-        false
+        version < have
     }
 
     pub(super) fn twin_desired<'i>(
@@ -208,8 +196,7 @@ impl Machine {
         version: Option<u64>,
         payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
-        let synced = parts.settings.twin_sync && !self.twin.failed && self.granted.contains(Features::TWIN);
-        let Some(version) = version.filter(|_| synced) else {
+        let Some(version) = version.filter(|_| self.is_synced(parts)) else {
             return payload.map(|payload| Event::TwinDesired { version, unsynced: true, payload });
         };
         match (self.twin.have, payload) {
@@ -238,18 +225,13 @@ impl Machine {
         payload: &'i [u8],
     ) -> Option<Event<'i>> {
         let ok = matches!(status, 200..=299);
-        let desired = || {
-            let mut reader = VersionReader::document();
-            reader.feed(payload);
-            reader.version()
-        };
-        match parse_request(request_id) {
+        match Request::parse(request_id) {
             Some(Request::Sync(number)) => {
                 self.sync_answered(number)?;
                 if !ok {
                     return self.sync_refused(status);
                 }
-                let version = desired();
+                let version = desired_version(payload);
                 let dropped = self.sync_document(version);
                 (!dropped).then_some(Event::TwinDocument { token: None, version, stale: false, payload })
             }
@@ -260,8 +242,9 @@ impl Machine {
                     _ if !ok => Event::RequestFailed { token, reason: RequestError::Status(status), payload },
                     SlotKind::TwinReport => Event::TwinReported { token, version },
                     _ => {
-                        let version = desired();
-                        let stale = parts.settings.twin_sync && self.sync_document(version);
+                        let version = desired_version(payload);
+                        let synced = parts.settings.twin_sync && version.is_some();
+                        let stale = synced && self.sync_document(version);
                         Event::TwinDocument { token: Some(token), version, stale, payload }
                     }
                 })
@@ -336,70 +319,48 @@ impl Machine {
     }
 }
 
-/// Whether `state` lets the GET of synchronisation leave is the session's business; this is its packet's body.
+/// `desired.$version` of a whole document.
+#[inline(never)]
+fn desired_version(document: &[u8]) -> Option<u64> {
+    let mut reader = VersionReader::document();
+    reader.feed(document);
+    reader.version()
+}
+
+/// The body of a GET of synchronisation.
 pub(super) fn put_sync_get(w: &mut Writer<'_>, number: u16) {
-    let mut topic = |w: &mut Writer<'_>| {
-        twin::put_get_topic(w, &mut |w| {
-            w.put_u8(SYNC);
-            put_hex(w, u32::from(number));
-        });
-    };
-    publish::put_body(w, &mut topic, None, &[]);
+    let topic = w.begin_text();
+    twin::put_get_topic(w, &mut |w| put_request_id(w, Request::Sync(number)));
+    w.end_text(topic);
 }
 
-/// What the request ids of synchronisation begin with; those of the application are plain hexadecimal.
-const SYNC: u8 = b's';
-
-fn put_request_id(w: &mut Writer<'_>, ticket: Ticket) {
-    put_hex(w, ticket.to_bits());
+/// A request of the application's: a patch to report, or else a GET.
+struct Outgoing<'m> {
+    patch: Option<&'m [u8]>,
 }
 
-/// Eight hexadecimal digits.
-fn put_hex(w: &mut Writer<'_>, value: u32) {
-    for shift in (0..8u32).rev() {
-        let digit = (value >> (shift << 2) & 0xF) as u8;
-        w.put_u8(if digit < 10 { digit | b'0' } else { (digit & 7).wrapping_add(b'a' - 2) });
+impl Body for Outgoing<'_> {
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+        let mut request_id = |w: &mut Writer<'_>| put_request_id(w, Request::Application(ident.ticket));
+        let topic = w.begin_text();
+        match self.patch {
+            Some(_) => twin::put_report_topic(w, &mut request_id),
+            None => twin::put_get_topic(w, &mut request_id),
+        }
+        w.end_text(topic);
+        publish::put_rest(w, None, self.patch.unwrap_or_default());
+        Ok(())
     }
-}
-
-/// What a request id of ours names; `None` for one that is not ours.
-fn parse_request(text: &str) -> Option<Request> {
-    let (sync, digits) = match text.as_bytes() {
-        [SYNC, digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() != 8 {
-        return None;
-    }
-    let mut value = 0u32;
-    for &digit in digits {
-        let digit = match digit {
-            b'0'..=b'9' => digit & 0xF,
-            b'a'..=b'f' => (digit & 7).wrapping_add(9),
-            _ => return None,
-        };
-        value = value << 4 | u32::from(digit);
-    }
-    Some(if sync { Request::Sync(value as u16) } else { Request::Application(Ticket::from_bits(value)) })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_ids_round_trip() {
-        for bits in [0, 1, 9, 10, 0x9abc_def0, 0x0fed_cba9, u32::MAX] {
-            let mut room = [0; 8];
-            let mut writer = Writer::new(&mut room);
-            put_request_id(&mut writer, Ticket::from_bits(bits));
-            let text = std::format!("{bits:08x}");
-            assert_eq!(writer.finish().unwrap(), text.as_bytes());
-            assert_eq!(parse_request(&text), Some(Request::Application(Ticket::from_bits(bits))));
-        }
-        assert_eq!(parse_request("s0000002a"), Some(Request::Sync(42)));
-        for foreign in ["", "s", "7", "0000000g", "0000002A", "000000001", "s00000000 "] {
-            assert_eq!(parse_request(foreign), None, "{foreign}");
-        }
+impl Machine {
+    /// Panics if a desired version is missing and nothing would ever fetch it.
+    pub(super) fn check_synced(&self, settings: &crate::config::Settings) {
+        let active = settings.twin_sync && !self.twin.failed && self.granted.contains(NEEDED);
+        let missing = self.twin.have.is_none_or(|have| self.twin.seen > have);
+        let coming =
+            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+        assert!(!active || !missing || coming || self.session.state() != State::Ready, "{:?}", self.twin);
     }
 }

@@ -3,9 +3,9 @@
 use super::machine::Machine;
 use crate::event::TelemetryToken;
 use crate::session::Session;
-use crate::storage::{Flags, Slot, Ticket};
+use crate::storage::{Flags, Slot, SlotKind, Ticket};
 
-/// Telemetry not acknowledged, oldest first: see [`Client::unacked`](crate::Client::unacked).
+/// QoS 1 telemetry not acknowledged, sent or not, oldest first: see [`Client::unacked`](crate::Client::unacked).
 #[derive(Clone, Debug)]
 pub struct Unacked<'c> {
     session: &'c Session,
@@ -27,7 +27,8 @@ impl Iterator for Unacked<'_> {
             let index = self.next?;
             self.next = self.session.next_unacked(self.slots, Some(index));
             let slot = self.slots.get(usize::from(index))?;
-            if !slot.flags.has(Flags::WITHDRAWN) && !slot.flags.has(Flags::DONE) {
+            let settled = slot.flags.has(Flags::WITHDRAWN) || slot.flags.has(Flags::DONE);
+            if slot.kind == SlotKind::Telemetry1 && !settled {
                 return Some(TelemetryToken(Ticket { slot: index, generation: slot.generation }));
             }
         }

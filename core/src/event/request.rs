@@ -8,57 +8,85 @@ const KEPT: usize = 47;
 /// What the answer to a direct method names: the hub's `$rid` and the connection it came on.
 ///
 /// It borrows the event it came in; [`keep`](Self::keep) makes one that does not.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId<'i> {
-    text: Text<'i>,
+    text: &'i str,
+    /// The connection it came on.
     pub(crate) generation: u16,
-}
-
-#[derive(Clone, Copy)]
-enum Text<'i> {
-    Borrowed(&'i [u8]),
-    Kept { len: u8, bytes: [u8; KEPT] },
 }
 
 impl<'i> RequestId<'i> {
     /// The id `text`, which came on connection `generation`.
     pub(crate) const fn new(text: &'i str, generation: u16) -> Self {
-        Self { text: Text::Borrowed(text.as_bytes()), generation }
+        Self { text, generation }
     }
 
     /// A copy that outlives the event, if the id has at most 47 bytes. A longer one can only be answered while
     /// its event lives; no hub is known to send one.
     #[must_use]
-    pub fn keep(&self) -> Option<RequestId<'static>> {
-        let from = self.as_bytes();
+    pub fn keep(&self) -> Option<KeptRequestId> {
+        let from = self.text.as_bytes();
         let mut bytes = [0; KEPT];
         for (to, from) in bytes.get_mut(..from.len())?.iter_mut().zip(from) {
             *to = *from;
         }
-        Some(RequestId { text: Text::Kept { len: from.len() as u8, bytes }, generation: self.generation })
+        Some(KeptRequestId { bytes, len: from.len() as u8, generation: self.generation })
     }
 
     /// The id as the hub gave it.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match &self.text {
-            Text::Borrowed(bytes) => bytes,
-            Text::Kept { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
-        }
+    pub const fn as_str(&self) -> &'i str {
+        self.text
     }
 }
 
-impl PartialEq for RequestId<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.generation == other.generation && self.as_bytes() == other.as_bytes()
+impl From<&Self> for RequestId<'_> {
+    fn from(id: &Self) -> Self {
+        *id
     }
 }
 
-impl Eq for RequestId<'_> {}
+impl<'k> From<&'k KeptRequestId> for RequestId<'k> {
+    fn from(kept: &'k KeptRequestId) -> Self {
+        kept.id()
+    }
+}
 
 impl fmt::Debug for RequestId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestId({}, connection {})", self.as_bytes().escape_ascii(), self.generation)
+        write!(f, "RequestId({:?}, connection {})", self.text, self.generation)
+    }
+}
+
+/// A [`RequestId`] that borrows nothing: for an answer that comes later.
+///
+/// ```
+/// use iothub_proto::event::{KeptRequestId, RequestId};
+/// use iothub_proto::{Client, error::Error, time::Instant};
+/// fn answer_later(client: &mut Client<'_>, now: Instant, kept: &KeptRequestId) -> Result<(), Error> {
+///     client.method_respond(now, kept, 200, b"{}")
+/// }
+/// # let _ = answer_later;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeptRequestId {
+    bytes: [u8; KEPT],
+    len: u8,
+    generation: u16,
+}
+
+impl KeptRequestId {
+    /// The id, to answer with.
+    #[must_use]
+    pub fn id(&self) -> RequestId<'_> {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        RequestId::new(core::str::from_utf8(bytes).unwrap_or_default(), self.generation)
+    }
+}
+
+impl fmt::Debug for KeptRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id().fmt(f)
     }
 }
 
@@ -69,9 +97,9 @@ mod tests {
     #[test]
     fn keeps_what_fits() {
         let longest = "x".repeat(KEPT);
-        let kept = RequestId::new(&longest, 3).keep().unwrap();
-        assert_eq!((kept.as_bytes(), kept.generation), (longest.as_bytes(), 3));
+        let id = RequestId::new(&longest, 3);
+        assert_eq!(id.keep().unwrap().id(), id);
         assert!(RequestId::new(&"x".repeat(KEPT + 1), 3).keep().is_none());
-        assert_eq!(std::format!("{:?}", RequestId::new("7\n", 1)), "RequestId(7\\n, connection 1)");
+        assert_eq!(std::format!("{:?}", RequestId::new("7\n", 1)), "RequestId(\"7\\n\", connection 1)");
     }
 }

@@ -1,6 +1,6 @@
 //! Events that borrow nothing.
 
-use crate::event::{Event, Message, RequestId, Skipped};
+use crate::event::{Event, KeptRequestId, Message, RequestId, Skipped};
 use crate::topic::Properties;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -74,7 +74,7 @@ impl OwnedEvent {
     /// What the answer to a direct method names, kept; see [`RequestId::keep`]. `None` if this is no call, or if the
     /// id has more than 47 bytes: then answer with the one in [`as_event`](Self::as_event).
     #[must_use]
-    pub fn request_id(&self) -> Option<RequestId<'static>> {
+    pub fn request_id(&self) -> Option<KeptRequestId> {
         match self.as_event() {
             Event::MethodCall { request, .. } => request.keep(),
             Event::Skipped(skipped) => skipped.request?.keep(),
@@ -143,7 +143,7 @@ fn relend<'b>(event: &Event<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> Eve
     match *event {
         Event::Message(ref it) => Event::Message(message(it, lend)),
         Event::MessageLeft(ref it) => Event::MessageLeft(message(it, lend)),
-        Event::MethodCall { name, payload, ref request } => Event::MethodCall {
+        Event::MethodCall { name, payload, request } => Event::MethodCall {
             payload: lend(payload),
             name: text(name.as_bytes(), lend),
             request: request_id(request, lend),
@@ -157,11 +157,11 @@ fn relend<'b>(event: &Event<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> Eve
         Event::RequestFailed { token, reason, payload } => {
             Event::RequestFailed { token, reason, payload: lend(payload) }
         }
-        Event::Skipped(Skipped { topic, packet_id, payload_len, token, ref request }) => {
+        Event::Skipped(Skipped { topic, packet_id, payload_len, token, request }) => {
             // What is not delivered has no bytes here.
             lend(&[]);
             let topic = text(topic.as_bytes(), lend);
-            let request = request.as_ref().map(|request| request_id(request, lend));
+            let request = request.map(|request| request_id(request, lend));
             Event::Skipped(Skipped { topic, packet_id, payload_len, token, request })
         }
         Event::Unknown { topic, payload, retain } => {
@@ -185,8 +185,8 @@ fn message<'b>(message: &Message<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -
     Message { token, input: input.map(|input| text(input.as_bytes(), lend)), properties, payload, redelivered }
 }
 
-fn request_id<'b>(request: &RequestId<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> RequestId<'b> {
-    RequestId::new(text(request.as_bytes(), lend), request.generation)
+fn request_id<'b>(request: RequestId<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> RequestId<'b> {
+    RequestId::new(text(request.as_str().as_bytes(), lend), request.generation)
 }
 
 /// What was a text is one: it comes back from the same bytes.

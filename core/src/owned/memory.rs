@@ -46,11 +46,13 @@ pub(super) struct Memory {
     pub(super) slots: Box<[Slot]>,
     pub(super) inbound: Box<[Inbound]>,
     pub(super) limits: OwnedLimits,
+    /// No slot that is gone was used more often, so that names of commands do not come back soon. It wraps.
+    uses: u16,
 }
 
 impl Memory {
     pub(super) fn new(limits: OwnedLimits) -> Self {
-        Self { tx: Box::default(), slots: Box::default(), inbound: Box::default(), limits }
+        Self { tx: Box::default(), slots: Box::default(), inbound: Box::default(), limits, uses: 0 }
     }
 
     pub(super) fn storage(&mut self) -> Storage<'_> {
@@ -81,7 +83,8 @@ impl Memory {
 
     /// Bytes of the largest packet that there is room for, or can be.
     pub(super) fn tx_free(&self, machine: &Machine) -> usize {
-        self.tx_capacity(machine).saturating_sub(machine.used(&self.slots))
+        let used = self.slots.iter().fold(0usize, |used, slot| used.saturating_add(slot.len as usize));
+        self.tx_capacity(machine).saturating_sub(used)
     }
 
     fn tx_capacity(&self, machine: &Machine) -> usize {
@@ -113,7 +116,7 @@ impl Memory {
             return Err(CapacityError::SlotsFull);
         }
         self.slots = larger(&self.slots, FIRST, limit, Slot::EMPTY);
-        machine.add_slots(&mut self.slots, before);
+        machine.add_slots(&mut self.slots, before, self.uses);
         Ok(())
     }
 
@@ -130,6 +133,8 @@ impl Memory {
         }
         if !self.slots.is_empty() && !machine.uses_slots() {
             machine.forget_slots();
+            let uses = self.slots.iter().map(|slot| slot.generation.wrapping_sub(self.uses)).max();
+            self.uses = self.uses.wrapping_add(uses.unwrap_or(0));
             self.slots = Box::default();
         }
         if !self.inbound.is_empty() && !machine.uses_inbound() {

@@ -4,8 +4,10 @@ mod device;
 mod limits;
 mod model;
 mod script;
+mod verbs;
 
 use super::*;
+use crate::event::Event;
 use std::vec::Vec;
 
 /// A client that was asked for nothing but telemetry, with a reserve of known size.

@@ -13,7 +13,7 @@ pub struct Connack {
     pub refusal: Option<ConnectRefusal>,
 }
 
-pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Connack, PeerError> {
+pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Connack, PeerError> {
     let flags_at = fields.offset();
     let flags = fields.u8()?;
     if flags > 1 {

@@ -55,7 +55,7 @@ impl PacketId {
         self.0.get()
     }
 
-    fn parse(fields: &mut Fields<'_>) -> Result<Self, PeerError> {
+    pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Self, PeerError> {
         let offset = fields.offset();
         Self::new(fields.u16()?).ok_or(fields.error(Violation::ZeroPacketId, offset))
     }

@@ -57,7 +57,8 @@ impl Publish<'_> {
         let header_len = frame::header_len(self.encoded_len());
         let first = first_byte(self.qos, self.dup, self.retain);
         frame::write(room, header_len, first, &mut |w| {
-            put_body(w, &mut |w| w.put(self.topic.as_bytes()), self.id, self.payload);
+            w.put_text(self.topic);
+            put_rest(w, self.id, self.payload);
         })
         .map(|packet| packet.end)
     }
@@ -81,20 +82,13 @@ pub const fn first_byte(qos: QoS, dup: bool, retain: bool) -> u8 {
     FIRST | dup | (qos as u8).wrapping_shl(QOS_SHIFT) | retain as u8
 }
 
-/// Puts the body of a PUBLISH and gives the length of its topic in bytes. The caller refuses a topic longer
-/// than [`MAX_TEXT`](crate::wire::MAX_TEXT); `id` is there with QoS 1, and only then.
-pub fn put_body(
-    w: &mut Writer<'_>,
-    topic: &mut dyn FnMut(&mut Writer<'_>),
-    id: Option<PacketId>,
-    payload: &[u8],
-) -> usize {
-    let topic_len = w.put_text_with(topic);
+/// Puts what follows the topic, which was put as a text of at most [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes;
+/// `id` is there with QoS 1, and only then.
+pub fn put_rest(w: &mut Writer<'_>, id: Option<PacketId>, payload: &[u8]) {
     if let Some(id) = id {
         w.put_u16(id.get());
     }
     w.put(payload);
-    topic_len
 }
 
 /// The beginning of a PUBLISH that does not lie whole in memory.
@@ -138,14 +132,15 @@ pub fn head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError>
 }
 
 /// The whole PUBLISH. It has passed [`Kind::check_length`] and is exactly as long as its header says.
-pub(super) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>, PeerError> {
+pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>, PeerError> {
     match checked_head(header, packet)? {
         Head::Complete { publish, len } => Ok(Publish { payload: packet.get(len..).unwrap_or_default(), ..publish }),
         Head::Needs(needed) => Err(header.error(Violation::Truncated, needed)),
     }
 }
 
-fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
+/// [`head`] of a packet that has passed [`Kind::check_length`].
+pub(crate) fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
     let mut fields = Fields::new(header, input);
     let length_at = fields.offset();
     let topic_at = length_at.saturating_add(2);

@@ -57,7 +57,7 @@ impl<'i> Suback<'i> {
     }
 }
 
-pub(super) fn parse<'i>(fields: &mut Fields<'i>) -> Result<Suback<'i>, PeerError> {
+pub(crate) fn parse<'i>(fields: &mut Fields<'i>) -> Result<Suback<'i>, PeerError> {
     let id = PacketId::parse(fields)?;
     let codes = fields.rest();
     match codes.iter().position(|&code| !matches!(code, 0..=2 | FAILURE)) {

@@ -12,15 +12,15 @@ use core::ops::Range;
 
 impl Session {
     /// Whether the application may call `command` now.
+    #[inline(never)]
     pub(crate) fn check(&self, command: Command) -> Result<(), UsageError> {
         if state::permits(self.state, command) { Ok(()) } else { Err(UsageError::InvalidState) }
     }
 
     /// Begins a connection with the CONNECT that stands in the reserve. `now` rebases the clock.
     pub(crate) fn begin(&mut self, storage: &mut Storage<'_>, now: Instant, connect: Range<u32>, clean: bool) {
-        let back = self.now.since(now);
-        if back > Duration::ZERO {
-            self.rebase(storage.slots, back);
+        if now < self.now {
+            self.rebase(storage.slots, now);
         }
         self.transition(Trigger::Connect);
         self.now = now;
@@ -32,18 +32,15 @@ impl Session {
         self.connect = connect;
         self.clean = clean;
         self.last_sent = None;
-        self.lent_publish = false;
         self.acked = false;
     }
 
     /// The caller's clock was set back: what is kept for the next connection moves with it.
-    fn rebase(&mut self, slots: &mut [Slot], back: Duration) {
+    fn rebase(&self, slots: &mut [Slot], now: Instant) {
         let mut next = self.waiting.first();
-        while let Some(index) = next {
-            if let Some(slot) = slots.get_mut(usize::from(index)) {
-                slot.deadline = Instant::ZERO + slot.deadline.since(Instant::ZERO).saturating_sub(back);
-            }
-            next = self.waiting.after(slots, index);
+        while let Some(slot) = slots.get_mut(usize::from(next)) {
+            slot.deadline = slot.deadline.set_back(self.now, now);
+            next = self.waiting.after(slots, next);
         }
     }
 
@@ -53,11 +50,9 @@ impl Session {
         self.timers.disarm(TimeoutReason::Connack);
         if !session_present {
             let mut next = self.telemetry.first();
-            while let Some(index) = next {
-                if let Some(slot) = slots.get_mut(usize::from(index)) {
-                    slot.flags = slot.flags.without(Flags::DUP);
-                }
-                next = self.telemetry.after(slots, index);
+            while let Some(slot) = slots.get_mut(usize::from(next)) {
+                slot.flags = slot.flags.without(Flags::DUP);
+                next = self.telemetry.after(slots, next);
             }
         }
     }
@@ -78,7 +73,7 @@ impl Session {
             State::Connecting => self.end(storage, Trigger::Disconnect, DisconnectReason::Requested),
             State::Subscribing | State::Ready => {
                 self.transition(Trigger::Disconnect);
-                self.timers.arm(TimeoutReason::Drain, self.now + settings.drain_timeout);
+                self.arm_after(TimeoutReason::Drain, settings.drain_timeout);
             }
             State::Draining => self.begin_close(settings),
             State::Offline | State::Closing | State::Failed => {}
@@ -103,10 +98,11 @@ impl Session {
 
     /// The twin request whose deadline is first has waited too long.
     fn expire(&mut self, slots: &mut [Slot]) {
-        let Some(index) = self.waiting.first() else { return };
-        self.flag(slots, index, Flags::EXPIRED);
+        let index = self.waiting.first();
         let Some(slot) = slots.get(usize::from(index)) else { return };
-        if slot.flags.has(Flags::LENT) {
+        let lent = slot.flags.has(Flags::LENT);
+        self.flag(slots, index, Flags::EXPIRED);
+        if lent {
             self.asked = self.asked.saturating_sub(1);
         } else {
             self.requests.remove(slots, index);
@@ -126,7 +122,7 @@ impl Session {
 
     /// Takes the oldest twin request that ended without an answer, and whether its connection was lost.
     pub(crate) fn pop_flagged(&mut self, slots: &mut [Slot]) -> Option<(Ticket, bool)> {
-        let index = self.flagged.pop(slots)?;
+        let index = self.flagged.pop(slots);
         let slot = slots.get_mut(usize::from(index))?;
         let told = (Ticket { slot: index, generation: slot.generation }, slot.flags.has(Flags::LOST));
         if self.lend.is_slot(index) {
@@ -210,8 +206,9 @@ impl Session {
 
     /// The one way a connection ends. What law 4 keeps is kept.
     fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
-        if reason != DisconnectReason::Requested && self.lent_publish && !self.acked {
+        if reason != DisconnectReason::Requested && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
+            self.careful |= self.cuts >= POISON_CUTS;
         }
         self.ended = Some(Ended {
             reason,
@@ -219,9 +216,7 @@ impl Session {
             suspect: self.suspect(storage.slots),
             ready_for: self.ready_at.set().map_or(Duration::ZERO, |ready_at| self.now.since(ready_at)),
         });
-        if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
-            self.wipe_reserve(storage);
-        }
+        self.wipe_connect(storage);
         self.transition(trigger);
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
         self.cut_telemetry(storage.slots);
@@ -243,10 +238,17 @@ impl Session {
         self.methods = 0;
     }
 
+    /// Overwrites a CONNECT that was not sent whole: the password is in it.
+    pub(crate) fn wipe_connect(&self, storage: &mut Storage<'_>) {
+        if self.lend.is(Lent::Connect) || !self.connect.is_empty() {
+            self.wipe_reserve(storage);
+        }
+    }
+
     /// The message the hub may be closing the link for.
     fn suspect(&self, slots: &[Slot]) -> Option<(Ticket, u8)> {
-        let oldest = self.telemetry.first().filter(|_| self.cuts >= POISON_CUTS)?;
-        let slot = slots.get(usize::from(oldest))?;
+        let oldest = self.telemetry.first();
+        let slot = slots.get(usize::from(oldest)).filter(|_| self.cuts >= POISON_CUTS)?;
         if slot.kind != SlotKind::Telemetry1 || !slot.flags.has(Flags::LENT) || slot.flags.has(Flags::WITHDRAWN) {
             return None;
         }
@@ -256,7 +258,8 @@ impl Session {
     /// Unacknowledged QoS 1 is kept, to go out again first; QoS 0 of which a byte was lent may be lost.
     fn cut_telemetry(&mut self, slots: &mut [Slot]) {
         let mut next = self.telemetry.first();
-        while let Some(index) = next {
+        while next != NONE {
+            let index = next;
             next = self.telemetry.after(slots, index);
             let Some(slot) = slots.get_mut(usize::from(index)) else { return };
             if !slot.flags.has(Flags::LENT) {
@@ -266,32 +269,37 @@ impl Session {
             if over || slot.kind == SlotKind::Telemetry0 {
                 self.forget_telemetry(slots, index);
             } else {
-                slot.flags = Flags::DUP;
+                slot.flags = Flags::DUP.with(Flags::EARLIER);
             }
         }
-        self.unsent = self.telemetry.first().unwrap_or(NONE);
+        self.unsent = self.telemetry.first();
     }
 
     /// A method's request id means nothing on another connection.
     fn cut_answers(&mut self, slots: &mut [Slot]) {
-        while let Some(index) = self.answers.pop(slots) {
+        while !self.answers.is_empty() {
+            let index = self.answers.pop(slots);
             self.free_slot(slots, index);
         }
     }
 
     /// A twin request of which a byte was lent is over: sent again, an old patch could overtake a newer one.
-    fn cut_requests(&mut self, slots: &mut [Slot], half_sent: Option<u16>) {
-        if let Some(index) = half_sent.filter(|&index| self.requests.first() == Some(index)) {
-            self.requests.remove(slots, index);
-            self.arena.release(slots, index);
-            if slots.get(usize::from(index)).is_some_and(|slot| slot.flags.has(Flags::DONE)) {
-                self.free_slot(slots, index);
+    fn cut_requests(&mut self, slots: &mut [Slot], half_sent: u16) {
+        if half_sent == self.requests.first()
+            && let Some(slot) = slots.get(usize::from(half_sent))
+        {
+            let done = slot.flags.has(Flags::DONE);
+            self.requests.remove(slots, half_sent);
+            self.arena.release(slots, half_sent);
+            if done {
+                self.free_slot(slots, half_sent);
             }
         }
         let mut next = self.waiting.first();
-        while let Some(index) = next {
+        while let Some(slot) = slots.get(usize::from(next)) {
+            let (index, lent) = (next, slot.flags.has(Flags::LENT));
             next = self.waiting.after(slots, index);
-            if slots.get(usize::from(index)).is_some_and(|slot| slot.flags.has(Flags::LENT)) {
+            if lent {
                 self.flag(slots, index, Flags::LOST);
             }
         }

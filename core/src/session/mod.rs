@@ -1,11 +1,11 @@
 //! MQTT 3.1.1 rules over packets, for one client. No topic has a meaning here.
 //!
-//! * [`state`]: every state, transition and permission, as data.
-//! * [`timer`]: deadlines.
-//! * [`queue`]: what the application wants sent, encoded once and kept until settled.
-//! * [`transmit`]: which packet leaves next, and what follows from its last byte being sent.
-//! * [`receive`]: one inbound packet, checked and sorted.
-//! * [`lifecycle`]: how a connection begins and what its end does to everything in flight.
+//! * `state`: every state, transition and permission, as data.
+//! * `timer`: deadlines.
+//! * `queue`: what the application wants sent, encoded once and kept until settled.
+//! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
+//! * `receive`: one inbound packet, checked and sorted.
+//! * `lifecycle`: how a connection begins and what its end does to everything in flight.
 //! * `grow` (feature `alloc`): memory that comes and goes under a living session.
 
 mod ending;
@@ -20,19 +20,19 @@ mod transmit;
 
 pub(crate) use ending::Ended;
 pub use ending::{DisconnectReason, LastSent};
-pub(crate) use queue::Ident;
 pub use queue::Withdrawn;
-pub(crate) use receive::Incoming;
+pub(crate) use queue::{Body, Ident};
+pub(crate) use receive::{Incoming, Step};
 pub use state::State;
 pub(crate) use transmit::{Lane, Lent};
 
 use crate::config::Settings;
-use crate::error::{Error, TimeoutReason, UsageError};
+use crate::error::{Error, TimeoutReason};
 use crate::storage::arena::Arena;
 use crate::storage::list::{List, NONE, Through};
 use crate::storage::window::Window;
 use crate::storage::{Slot, Storage};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use core::ops::Range;
 use receive::Skip;
 use state::Trigger;
@@ -76,10 +76,8 @@ pub(crate) struct Session {
     waiting: List,
     /// Twin requests that ended without an answer and wait for the application to be told.
     flagged: List,
-    /// Distance between the packet ids of one slot: as many slots as there may ever be.
+    /// Distance between the packet ids of one slot.
     stride: u16,
-    /// Counts commands. It wraps.
-    commands: u16,
 
     /// QoS 1 messages lent on this connection and not acknowledged; of these, sent whole.
     in_flight: u16,
@@ -103,10 +101,11 @@ pub(crate) struct Session {
     pub(crate) window: Window,
     skip: Skip,
 
-    /// Consecutive cuts with a PUBLISH lent and no PUBACK.
+    /// Consecutive cuts with a PUBLISH lent and no PUBACK, as far as they speak against the oldest message.
     cuts: u8,
-    /// On this connection: a QoS 1 PUBLISH was lent; a PUBACK came.
-    lent_publish: bool,
+    /// There were [`POISON_CUTS`] of them: messages go out one at a time until a PUBACK.
+    careful: bool,
+    /// A PUBACK came on this connection.
     acked: bool,
     clean: bool,
     last_sent: Option<LastSent>,
@@ -116,9 +115,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session of at most `slots` slots, none of which it has yet. The first `reserve` bytes of its `tx` are for
-    /// the handshake.
-    pub(crate) const fn new(reserve: u32, slots: u16) -> Self {
+    /// A session in `storage`, whose first `reserve` bytes of `tx` are for the handshake.
+    pub(crate) fn new(reserve: u32, slots: &mut [Slot]) -> Self {
+        let mut free = List::new(Through::Queue);
+        slots.fill(Slot::EMPTY);
+        for index in (0..NONE).take(slots.len()) {
+            free.push(slots, index);
+        }
         Self {
             state: State::Offline,
             error: None,
@@ -129,15 +132,14 @@ impl Session {
             ready_at: Instant::NEVER,
             timers: Timers::new(),
             arena: Arena::new(reserve),
-            free: List::new(Through::Queue),
+            free,
             telemetry: List::new(Through::Queue),
             unsent: NONE,
             answers: List::new(Through::Queue),
             requests: List::new(Through::Queue),
             waiting: List::new(Through::Wait),
             flagged: List::new(Through::Wait),
-            stride: if slots == 0 { 1 } else { slots },
-            commands: 0,
+            stride: u16::try_from(slots.len()).unwrap_or(NONE).max(1),
             in_flight: 0,
             awaiting: 0,
             asked: 0,
@@ -149,30 +151,15 @@ impl Session {
             subscribing: 0,
             wants_subscribe: false,
             wants_twin: false,
-            window: Window::EMPTY,
+            window: Window::default(),
             skip: Skip::None,
             cuts: 0,
-            lent_publish: false,
+            careful: false,
             acked: false,
             clean: false,
             last_sent: None,
             ended: None,
             stray: 0,
-        }
-    }
-
-    /// Takes in the slots from `from` on. What an earlier slot in their place was called does not come again soon:
-    /// no slot can have been used more often than there were commands.
-    pub(crate) fn add_slots(&mut self, slots: &mut [Slot], from: usize) {
-        let rounds = (SUBSCRIBE_ID - 1).checked_div(self.stride).unwrap_or(1);
-        let round = self.commands.checked_rem(rounds).unwrap_or(0);
-        for index in (0..NONE).take(slots.len()).skip(from) {
-            if let Some(slot) = slots.get_mut(usize::from(index)) {
-                let first = index.saturating_add(1);
-                let id = if self.commands == 0 { 0 } else { round.saturating_mul(self.stride).saturating_add(first) };
-                *slot = Slot { id, generation: self.commands, ..Slot::EMPTY };
-                self.free.push(slots, index);
-            }
         }
     }
 
@@ -193,6 +180,7 @@ impl Session {
     }
 
     /// An answer came that matched nothing.
+    #[inline(never)]
     pub(crate) const fn count_stray(&mut self) {
         self.stray = self.stray.saturating_add(1);
     }
@@ -201,13 +189,14 @@ impl Session {
         self.timers.is_armed(reason)
     }
 
-    /// Takes the caller's `now`: an earlier one counts as the latest.
-    pub(crate) fn tick(&mut self, now: Instant) -> Result<Instant, UsageError> {
+    /// Takes the caller's `now`: an earlier one counts as the latest. `None` if it is no instant a caller may pass.
+    #[inline(never)]
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<()> {
         if now > Instant::MAX {
-            return Err(UsageError::BadInstant);
+            return None;
         }
         self.now = self.now.max(now);
-        Ok(self.now)
+        Some(())
     }
 
     pub(crate) const fn now(&self) -> Instant {
@@ -216,21 +205,27 @@ impl Session {
 
     /// The next deadline and its reason.
     pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
-        let request = self.waiting.first().and_then(|index| slots.get(usize::from(index)));
-        let request = request.map(|slot| (slot.deadline, TimeoutReason::Request));
-        let ping = self.ping_due(settings).map(|at| (at, TimeoutReason::KeepAlive));
-        [self.timers.next(), request, ping].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let (mut at, mut reason) = self.timers.next();
+        let request = slots.get(usize::from(self.waiting.first()));
+        let request = request.map_or(Instant::NEVER, |slot| slot.deadline);
+        if request < at {
+            (at, reason) = (request, TimeoutReason::Request);
+        }
+        let ping = self.ping_due(settings);
+        if ping < at {
+            (at, reason) = (ping, TimeoutReason::KeepAlive);
+        }
+        (at != Instant::NEVER).then_some((at, reason))
     }
 
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
-    fn ping_due(&self, settings: &Settings) -> Option<Instant> {
+    fn ping_due(&self, settings: &Settings) -> Instant {
         if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
-            return None;
+            return Instant::NEVER;
         }
-        let interval = crate::time::Duration::from_secs(u32::from(settings.keep_alive));
-        let due = (self.last_out + interval.three_quarters()).min(self.last_in + interval);
-        due.set()
+        let interval = Duration::from_secs(u32::from(settings.keep_alive));
+        (self.last_out + interval.three_quarters()).min(self.last_in + interval)
     }
 
     /// Takes the earliest deadline that has passed, disarmed.
@@ -245,6 +240,12 @@ impl Session {
 
     pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Instant) {
         self.timers.arm(reason, at);
+    }
+
+    /// Sets the deadline `span` from now.
+    #[inline(never)]
+    pub(crate) fn arm_after(&mut self, reason: TimeoutReason, span: Duration) {
+        self.timers.arm(reason, self.now + span);
     }
 
     pub(crate) fn disarm(&mut self, reason: TimeoutReason) {
@@ -271,7 +272,10 @@ impl Session {
         if !waits {
             self.timers.disarm(TimeoutReason::Send);
         } else if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
-            self.timers.arm(TimeoutReason::Send, self.now + settings.send_timeout);
+            self.arm_after(TimeoutReason::Send, settings.send_timeout);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@ use super::state::Command;
 use super::{SUBSCRIBE_ID, Session};
 use crate::error::{CapacityError, Error, UsageError};
 use crate::packet::PacketId;
-use crate::storage::list::NONE;
+use crate::storage::list::{List, NONE};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
 use crate::wire::{Writer, frame};
+use core::ops::Range;
 
 /// The names a packet will have, known before it is written.
 #[derive(Clone, Copy, Debug)]
@@ -27,40 +28,50 @@ pub enum Withdrawn {
     MaybeSent,
 }
 
+/// What a packet has after its fixed header.
+pub(crate) trait Body {
+    /// Puts it. A packet may be put more than once, until there is room for it: it has to be the same each time.
+    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError>;
+}
+
 impl Session {
-    /// Encodes a packet whose first byte is `first` and whose body `write` puts, whole or not at all.
+    /// Encodes a packet whose first byte is `first`, whole or not at all.
+    #[inline(never)]
     pub(crate) fn enqueue(
         &mut self,
         storage: &mut Storage<'_>,
         kind: SlotKind,
         first: u8,
-        write: &mut dyn FnMut(&mut Writer<'_>, Ident) -> Result<(), UsageError>,
+        body: &dyn Body,
     ) -> Result<Ident, Error> {
         self.check(Command::Queue)?;
-        let index = self.free.first().ok_or(CapacityError::SlotsFull)?;
-        let ident = self.ident(storage.slots, index, kind);
-        let place = self.encode(storage, first, &mut |w| write(w, ident))?;
-        self.commands = self.commands.wrapping_add(1);
+        let index = self.free.first();
+        let Some(slot) = storage.slots.get(usize::from(index)) else { return Err(CapacityError::SlotsFull.into()) };
+        let ident = self.ident(slot, index, kind);
+        let place = self.encode(storage, first, body, ident)?;
         self.free.remove(storage.slots, index);
-        self.arena.commit(storage.slots, index, place);
+        self.arena.commit(storage.slots, index, &place);
+        self.queue(kind).push(storage.slots, index);
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
-            slot.generation = ident.ticket.generation;
-            slot.id = ident.id.map_or(slot.id, PacketId::get);
             slot.kind = kind;
-            slot.flags = Flags::NONE;
-            slot.deadline = Instant::NEVER;
-        }
-        match kind {
-            SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
-                self.telemetry.push(storage.slots, index);
-                if self.unsent == NONE {
-                    self.unsent = index;
-                }
+            slot.generation = ident.ticket.generation;
+            if let Some(id) = ident.id {
+                slot.id = id.get();
             }
-            SlotKind::Answer => self.answers.push(storage.slots, index),
-            SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => self.requests.push(storage.slots, index),
+        }
+        if kind.is_telemetry() && self.unsent == NONE {
+            self.unsent = index;
         }
         Ok(ident)
+    }
+
+    /// Where packets of this kind wait for their turn.
+    pub(super) const fn queue(&mut self, kind: SlotKind) -> &mut List {
+        match kind {
+            SlotKind::Telemetry0 | SlotKind::Telemetry1 => &mut self.telemetry,
+            SlotKind::Answer => &mut self.answers,
+            SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => &mut self.requests,
+        }
     }
 
     /// Starts, or starts anew, the deadline of the twin request in `index`. Deadlines are constant, so the list
@@ -100,9 +111,13 @@ impl Session {
             return Err(UsageError::Stale);
         }
         let index = ticket.slot;
+        if self.telemetry.first() == index && (flags.has(Flags::LENT) || flags.has(Flags::EARLIER)) {
+            // The cuts were counted against this message, not against the next.
+            self.cuts = 0;
+        }
         if !flags.has(Flags::LENT) {
             self.forget_telemetry(storage.slots, index);
-            return Ok(if flags.has(Flags::DUP) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
+            return Ok(if flags.has(Flags::EARLIER) { Withdrawn::MaybeSent } else { Withdrawn::Unsent });
         }
         // Its id is in use until the PUBACK comes or the connection ends (MQTT-2.3.1-3).
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
@@ -117,7 +132,7 @@ impl Session {
     /// Takes telemetry out of the queue and frees its slot.
     pub(super) fn forget_telemetry(&mut self, slots: &mut [Slot], index: u16) {
         if self.unsent == index {
-            self.unsent = self.telemetry.after(slots, index).unwrap_or(NONE);
+            self.unsent = self.telemetry.after(slots, index);
         }
         self.telemetry.remove(slots, index);
         self.free_slot(slots, index);
@@ -136,10 +151,8 @@ impl Session {
 
     /// Telemetry not settled, oldest first.
     pub(crate) fn next_unacked(&self, slots: &[Slot], after: Option<u16>) -> Option<u16> {
-        match after {
-            None => self.telemetry.first(),
-            Some(index) => self.telemetry.after(slots, index),
-        }
+        let next = after.map_or(self.telemetry.first(), |index| self.telemetry.after(slots, index));
+        (next != NONE).then_some(next)
     }
 
     /// The largest packet that fits now.
@@ -147,50 +160,59 @@ impl Session {
         self.arena.largest(slots, tx_len, self.lend.slot())
     }
 
-    /// The names of the next use of slot `index`.
-    pub(super) fn ident(&self, slots: &[Slot], index: u16, kind: SlotKind) -> Ident {
-        let (generation, last) = slots.get(usize::from(index)).map_or((0, 0), |slot| (slot.generation, slot.id));
-        let first = index.saturating_add(1);
+    /// The names of the next use of `slot`, whose number is `index`.
+    pub(super) fn ident(&self, slot: &Slot, index: u16, kind: SlotKind) -> Ident {
         // Ids of one slot are `stride` apart: the slot follows from the id, and an id comes back late.
-        let next = last.checked_add(self.stride).filter(|&next| last != 0 && next != SUBSCRIBE_ID).unwrap_or(first);
-        let id = PacketId::new(next).filter(|_| kind == SlotKind::Telemetry1);
-        Ident { ticket: Ticket { slot: index, generation: generation.wrapping_add(1) }, id }
+        let next = slot.id.checked_add(self.stride).filter(|&next| slot.id != 0 && next != SUBSCRIBE_ID);
+        let id = next.unwrap_or(index.wrapping_add(1));
+        Ident {
+            ticket: Ticket { slot: index, generation: slot.generation.wrapping_add(1) },
+            id: PacketId::new(id).filter(|_| kind == SlotKind::Telemetry1),
+        }
     }
 
     /// Writes a packet into free bytes of the arena.
     fn encode(
-        &self,
+        &mut self,
         storage: &mut Storage<'_>,
         first: u8,
-        write: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), UsageError>,
-    ) -> Result<core::ops::Range<u32>, Error> {
+        body: &dyn Body,
+        ident: Ident,
+    ) -> Result<Range<u32>, Error> {
+        let Storage { tx, slots, .. } = storage;
         // Most packets have two length bytes; another number of them is found out on the way.
-        const USUAL_HEADER: usize = 3;
-        let mut outcome = Ok(());
-        let [gap, _] = self.arena.gaps(storage.slots, storage.tx.len());
-        let room = storage.tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
-        let needed = match frame::write(room, USUAL_HEADER, first, &mut |w| outcome = write(w)) {
-            Ok(range) => {
-                outcome?;
-                let at = |offset: usize| gap.start.saturating_add(offset as u32);
-                return Ok(at(range.start)..at(range.end));
+        let mut header_room = 3;
+        let mut gap = self.arena.gap(slots, tx.len());
+        loop {
+            let needed = match write(tx, gap, header_room, first, body, ident)? {
+                Ok(place) => return Ok(place),
+                Err(needed) => needed,
+            };
+            let capacity = tx.len().saturating_sub(self.arena.base());
+            if needed > capacity {
+                return Err(CapacityError::TooLarge { needed, capacity }.into());
             }
-            Err(needed) => needed,
-        };
-        outcome?;
-        let capacity = self.arena.capacity(storage.tx.len());
-        if needed > capacity {
-            return Err(CapacityError::TooLarge { needed, capacity }.into());
-        }
-        let place = self
-            .arena
-            .reserve(storage.slots, storage.tx, self.lend.slot(), needed)
-            .ok_or_else(|| CapacityError::TxFull { needed, free: self.largest(storage.slots, storage.tx.len()) })?;
-        let room = storage.tx.get_mut(place.start as usize..place.end as usize).unwrap_or_default();
-        let header = frame::header_len(needed);
-        match frame::write(room, header, first, &mut |w| outcome = write(w)) {
-            Ok(_) => Ok(place),
-            Err(needed) => Err(CapacityError::TooLarge { needed, capacity }.into()),
+            let place = self.arena.reserve(slots, tx, self.lend.slot(), needed);
+            gap = place.map_err(|free| CapacityError::TxFull { needed, free })?;
+            // Twice is enough. A body that asks for more each time soon asks for too much.
+            header_room = frame::header_len(needed);
         }
     }
+}
+
+/// Writes a packet into `gap` of `tx`: its place, or the bytes it needs.
+fn write(
+    tx: &mut [u8],
+    gap: Range<u32>,
+    header_room: usize,
+    first: u8,
+    body: &dyn Body,
+    ident: Ident,
+) -> Result<Result<Range<u32>, usize>, UsageError> {
+    let room = tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
+    let mut writer = frame::body_writer(room, header_room);
+    body.put(&mut writer, ident)?;
+    let remaining = writer.len();
+    let at = |offset: usize| gap.start.saturating_add(offset as u32);
+    Ok(frame::finish(room, header_room, first, remaining).map(|packet| at(packet.start)..at(packet.end)))
 }

@@ -4,15 +4,13 @@ use super::state::State;
 use super::transmit::Ping;
 use super::{SUBSCRIBE_ID, Session};
 use crate::config::Settings;
-use crate::error::{Error, PeerError, TimeoutReason, Violation};
+use crate::error::{ConnectRefusal, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
-use crate::packet::{self, Kind, Packet, PacketId, Publish, QoS, Suback};
-use crate::storage::{Flags, Inbound, Slot, Storage, Ticket};
+use crate::packet::{Connack, Kind, PacketId, Publish, QoS, Suback, connack, subscribe};
+use crate::storage::window::Decision;
+use crate::storage::{Flags, Slot, Storage, Ticket};
+use crate::wire::Fields;
 use crate::wire::frame::{self, Header};
-
-/// What type and QoS bits of a first byte are for a PUBLISH with QoS 1 (MQTT 3.1.1 §3.3.1).
-const QOS1_PUBLISH: u8 = 0x32;
-const QOS1_MASK: u8 = 0xF6;
 
 /// A PUBLISH larger than the receive buffer, passing by.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +31,15 @@ pub(super) enum Skip {
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Incoming<'i> {
+    /// Nothing was consumed: how many bytes from here must be there, as far as known.
+    Needs(usize),
     /// Nothing the client must know.
     Nothing,
     Accepted {
         session_present: bool,
     },
+    /// CONNACK says no.
+    Refused(ConnectRefusal),
     Subscribed(Suback<'i>),
     /// The hub has stored this message.
     Acked(Ticket),
@@ -58,44 +60,29 @@ pub(crate) enum Incoming<'i> {
 /// What one look at the input gave.
 #[derive(Debug)]
 pub(crate) struct Step<'i> {
-    /// 0 with [`Incoming::Nothing`]: more input is needed.
     pub(crate) consumed: usize,
-    /// Then: how many bytes from here must be there, as far as known.
-    pub(crate) needed: usize,
     pub(crate) incoming: Incoming<'i>,
 }
 
 impl<'i> Step<'i> {
-    const fn needs(needed: usize) -> Self {
-        Self { consumed: 0, needed, incoming: Incoming::Nothing }
+    fn took(&mut self, consumed: usize, incoming: Incoming<'i>) {
+        *self = Self { consumed, incoming };
     }
 
-    const fn took(consumed: usize, incoming: Incoming<'i>) -> Self {
-        Self { consumed, needed: 0, incoming }
+    const fn needs(&mut self, bytes: usize) {
+        self.incoming = Incoming::Needs(bytes);
     }
 }
 
 impl Session {
     /// A PUBLISH larger than the receive buffer is passing by.
-    pub(crate) const fn is_skipping(&self) -> bool {
+    const fn is_skipping(&self) -> bool {
         !matches!(self.skip, Skip::None)
     }
 
-    /// What is at the front of `input` may need a record of the inbound window, and that has none left.
-    pub(crate) fn wants_record(&self, records: &[Inbound], input: &[u8]) -> bool {
-        let first = match self.skip {
-            Skip::None => input.first().copied(),
-            Skip::Topic { first, .. } => Some(first),
-            Skip::Payload { .. } => None,
-        };
-        self.state.is_connected()
-            && self.window.is_full(records)
-            && first.is_some_and(|first| first & QOS1_MASK == QOS1_PUBLISH)
-    }
-
-    /// A skipped PUBLISH has ended, and the client was not told yet.
-    pub(crate) const fn has_skipped(&self) -> bool {
-        matches!(self.skip, Skip::Payload { left: 0 })
+    /// Remembers the QoS 1 PUBLISH that came in last until its PUBACK leaves; `None` if the window is full.
+    pub(crate) fn remember(&mut self, storage: &mut Storage<'_>, id: PacketId, decision: Decision) -> Option<u16> {
+        self.window.push(storage.inbound, id, decision, self.is_skipping())
     }
 
     pub(crate) const fn heard(&mut self) {
@@ -103,17 +90,20 @@ impl Session {
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
+    #[inline(never)]
     pub(crate) fn step<'i>(
         &mut self,
         storage: &mut Storage<'_>,
         settings: &Settings,
         input: &'i [u8],
-    ) -> Result<Step<'i>, Error> {
+    ) -> Result<Step<'i>, PeerError> {
+        let mut step = Step { consumed: 0, incoming: Incoming::Needs(0) };
         match self.skip {
-            Skip::None => self.packet(storage, settings, input),
-            Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after),
-            Skip::Payload { left } => Ok(self.skip_payload(input, left)),
+            Skip::None => self.packet(storage, settings, input, &mut step)?,
+            Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after, &mut step)?,
+            Skip::Payload { left } => self.skip_payload(input, left, &mut step),
         }
+        Ok(step)
     }
 
     fn packet<'i>(
@@ -121,118 +111,113 @@ impl Session {
         storage: &mut Storage<'_>,
         settings: &Settings,
         input: &'i [u8],
-    ) -> Result<Step<'i>, Error> {
-        let Some(&first) = input.first() else { return Ok(Step::needs(0)) };
+        step: &mut Step<'i>,
+    ) -> Result<(), PeerError> {
+        let Some(&first) = input.first() else { return Ok(()) };
         let kind = Kind::of(first)?;
-        self.check_turn(kind, first)?;
-        let Some(header) = frame::header(input)? else { return Ok(Step::needs(0)) };
+        self.check_turn(kind).map_err(|kind| at(first, kind, 0))?;
+        let Some(header) = frame::header(input)? else { return Ok(()) };
         kind.check_length(&header)?;
-        let total = header.total();
-        if kind == Kind::Publish && total > settings.packet_limit as usize
-            || kind != Kind::Publish && total > settings.max_packet as usize
-        {
-            return Err(at(first, Violation::TooLarge, 1).into());
+        let (total, buffer) = (header.total(), settings.max_packet as usize);
+        let limit = if kind == Kind::Publish { settings.packet_limit as usize } else { buffer };
+        if total > limit {
+            return Err(at(first, Violation::TooLarge, 1));
         }
-        if total > settings.max_packet as usize {
-            return self.oversize(settings, &header, input);
+        if total > buffer {
+            return self.oversize(buffer, &header, input, step);
         }
-        let Some(packet) = input.get(..total) else { return Ok(Step::needs(total)) };
-        let incoming = match packet::decode(&header, packet)? {
-            Packet::Publish(publish) => Incoming::Publish(publish),
-            Packet::Puback(id) => self.puback(storage, settings, id)?,
-            Packet::Connack(connack) => {
-                if let Some(refusal) = connack.refusal {
-                    return Err(Error::Refused(refusal));
-                }
-                if connack.session_present && self.clean {
-                    return Err(at(first, Violation::BadSessionPresent, 2).into());
-                }
-                Incoming::Accepted { session_present: connack.session_present }
-            }
-            Packet::Suback(suback) => self.suback(storage.slots, first, suback)?,
-            Packet::Unsuback(id) => {
-                // None was asked for: only the id of something else makes it more than a stray.
-                self.check_stray(storage.slots, first, id)?;
-                Incoming::Nothing
-            }
-            Packet::Pingresp => {
-                if self.ping == Ping::Outstanding {
-                    self.ping = Ping::Idle;
-                    self.timers.disarm(TimeoutReason::Pingresp);
-                } else {
-                    self.count_stray();
-                }
-                Incoming::Nothing
-            }
+        let Some(packet) = input.get(..total) else {
+            step.needs(total);
+            return Ok(());
         };
-        Ok(Step::took(total, incoming))
+        // As `packet::decode` does, with what was checked above.
+        let mut fields = Fields::new(&header, packet);
+        step.incoming = Incoming::Nothing;
+        match kind {
+            Kind::Publish => step.incoming = Incoming::Publish(publish::parse(&header, packet)?),
+            Kind::Connack => match connack::parse(&mut fields)? {
+                Connack { refusal: Some(refusal), .. } => {
+                    step.incoming = Incoming::Refused(refusal);
+                    return Ok(());
+                }
+                Connack { session_present: true, .. } if self.clean => {
+                    return Err(at(first, Violation::BadSessionPresent, 2));
+                }
+                Connack { session_present, .. } => step.incoming = Incoming::Accepted { session_present },
+            },
+            Kind::Suback => {
+                let suback = subscribe::parse(&mut fields)?;
+                if suback.id.get() != SUBSCRIBE_ID || self.subscribing == 0 {
+                    self.stray(storage.slots, first, suback.id)?;
+                } else if suback.codes.len() != usize::from(self.subscribing) {
+                    return Err(at(first, Violation::SubackCount, 1));
+                } else {
+                    self.subscribing = 0;
+                    self.timers.disarm(TimeoutReason::Suback);
+                    step.incoming = Incoming::Subscribed(suback);
+                }
+            }
+            Kind::Puback | Kind::Unsuback => {
+                let id = PacketId::parse(&mut fields)?;
+                match self.find_sent(storage.slots, id) {
+                    Some(index) if kind == Kind::Puback => self.puback(storage, settings, index, step),
+                    // No UNSUBACK was asked for.
+                    _ => self.stray(storage.slots, first, id)?,
+                }
+            }
+            Kind::Pingresp if self.ping == Ping::Outstanding => {
+                self.ping = Ping::Idle;
+                self.timers.disarm(TimeoutReason::Pingresp);
+            }
+            Kind::Pingresp => self.count_stray(),
+        }
+        step.consumed = total;
+        Ok(())
     }
 
     /// CONNACK is the first packet, once (MQTT-3.2.0-1), and answers a CONNECT.
-    fn check_turn(&self, kind: Kind, first: u8) -> Result<(), PeerError> {
+    fn check_turn(&self, kind: Kind) -> Result<(), Violation> {
         let connecting = self.state == State::Connecting;
         let asked = self.connect.is_empty();
         match kind {
             Kind::Connack if connecting && asked => Ok(()),
-            Kind::Connack if !connecting => Err(at(first, Violation::SecondConnack, 0)),
-            _ if connecting => Err(at(first, Violation::ExpectedConnack, 0)),
+            Kind::Connack if !connecting => Err(Violation::SecondConnack),
+            _ if connecting => Err(Violation::ExpectedConnack),
             _ => Ok(()),
         }
     }
 
-    fn puback<'i>(
-        &mut self,
-        storage: &mut Storage<'_>,
-        settings: &Settings,
-        id: PacketId,
-    ) -> Result<Incoming<'i>, PeerError> {
-        let Some(index) = self.find_sent(storage.slots, id) else {
-            if id.get() == SUBSCRIBE_ID && self.subscribing > 0 {
-                return Err(at(0x40, Violation::WrongAck, 2));
-            }
-            // A late answer to what was given up: tolerated, since closing would make an outage of it.
-            self.count_stray();
-            return Ok(Incoming::Nothing);
-        };
-        let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return Ok(Incoming::Nothing) };
-        let ticket = Ticket { slot: index, generation: slot.generation };
-        let flags = slot.flags;
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if flags.has(Flags::SENT) {
-            self.awaiting = self.awaiting.saturating_sub(1);
+    /// The PUBACK of the message in `index`, which was lent on this connection.
+    fn puback(&mut self, storage: &mut Storage<'_>, settings: &Settings, index: u16, step: &mut Step<'_>) {
+        let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
+        if !slot.flags.has(Flags::WITHDRAWN) {
+            step.incoming = Incoming::Acked(Ticket { slot: index, generation: slot.generation });
+        }
+        // Counted when it was lent and, if so, when it was sent.
+        self.in_flight = self.in_flight.wrapping_sub(1);
+        if slot.flags.has(Flags::SENT) {
+            self.awaiting = self.awaiting.wrapping_sub(1);
         }
         self.cuts = 0;
+        self.careful = false;
         self.acked = true;
         if self.awaiting > 0 {
-            self.timers.arm(TimeoutReason::Puback, self.now + settings.puback_timeout);
+            self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
         } else {
             self.timers.disarm(TimeoutReason::Puback);
         }
         if self.lend.is_slot(index) {
             // Acknowledged before its last byte was confirmed: the bytes stay until they are (law 11).
-            slot.flags = flags.with(Flags::DONE);
+            slot.flags = slot.flags.with(Flags::DONE);
         } else {
             self.forget_telemetry(storage.slots, index);
         }
-        Ok(if flags.has(Flags::WITHDRAWN) { Incoming::Nothing } else { Incoming::Acked(ticket) })
     }
 
-    fn suback<'i>(&mut self, slots: &[Slot], first: u8, suback: Suback<'i>) -> Result<Incoming<'i>, PeerError> {
-        // The id is on the wire as soon as SUBSCRIBE was lent.
-        if suback.id.get() != SUBSCRIBE_ID || self.subscribing == 0 {
-            self.check_stray(slots, first, suback.id)?;
-            return Ok(Incoming::Nothing);
-        }
-        if suback.codes.len() != usize::from(self.subscribing) {
-            return Err(at(first, Violation::SubackCount, 1));
-        }
-        self.subscribing = 0;
-        self.timers.disarm(TimeoutReason::Suback);
-        Ok(Incoming::Subscribed(suback))
-    }
-
-    /// An acknowledgement with an unknown id is counted; one with the id of another kind of packet is wrong.
-    fn check_stray(&mut self, slots: &[Slot], first: u8, id: PacketId) -> Result<(), PeerError> {
+    /// An acknowledgement that is not awaited. One with the id of another kind of packet is wrong. One with an unknown
+    /// id is counted: a late answer to what was given up, of which closing would make an outage.
+    #[inline(never)]
+    fn stray(&mut self, slots: &[Slot], first: u8, id: PacketId) -> Result<(), PeerError> {
         let subscribe = id.get() == SUBSCRIBE_ID && self.subscribing > 0;
         if subscribe || self.find_sent(slots, id).is_some() {
             return Err(at(first, Violation::WrongAck, 2));
@@ -241,61 +226,82 @@ impl Session {
         Ok(())
     }
 
-    fn oversize<'i>(&mut self, settings: &Settings, header: &Header, input: &'i [u8]) -> Result<Step<'i>, Error> {
+    #[inline(never)]
+    fn oversize<'i>(
+        &mut self,
+        buffer: usize,
+        header: &Header,
+        input: &'i [u8],
+        step: &mut Step<'i>,
+    ) -> Result<(), PeerError> {
         // No more than the buffer holds, even if this input holds more (law 8).
-        let limit = settings.max_packet as usize;
-        match publish::head(header, input.get(..limit).unwrap_or(input))? {
+        match publish::checked_head(header, input.get(..buffer).unwrap_or(input))? {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
                 self.skip = Skip::Payload { left };
-                Ok(Step::took(len, Incoming::Oversize { publish, payload_len: left }))
+                step.took(len, Incoming::Oversize { publish, payload_len: left });
             }
-            Head::Needs(needed) if needed <= limit => Ok(Step::needs(needed)),
-            Head::Needs(_) => {
-                // Header and topic length are there, or `needed` would be small.
-                let start = usize::from(header.len);
-                let Some(&[high, low]) = input.get(start..).and_then(|rest| rest.first_chunk::<2>()) else {
-                    return Ok(Step::needs(start.saturating_add(2)));
-                };
-                let topic = u32::from(u16::from_be_bytes([high, low]));
+            Head::Needs(needed) if needed <= buffer => step.needs(needed),
+            Head::Needs(needed) => {
+                // Header and topic length are there, or `needed` would be small: it tells of the topic's length.
+                let start = usize::from(header.len).saturating_add(2);
+                let (qos, ..) = publish::flags(header.first);
+                let id_len = if qos == QoS::AtLeastOnce { 2 } else { 0 };
+                let topic = needed.saturating_sub(start).saturating_sub(id_len) as u32;
                 let after = header.remaining.saturating_sub(2).saturating_sub(topic);
                 self.skip = Skip::Topic { left: topic, first: header.first, after };
-                Ok(Step::took(start.saturating_add(2), Incoming::Nothing))
+                step.took(start, Incoming::Nothing);
             }
         }
+        Ok(())
     }
 
-    fn skip_topic<'i>(&mut self, input: &'i [u8], left: u32, first: u8, after: u32) -> Result<Step<'i>, Error> {
+    fn skip_topic<'i>(
+        &mut self,
+        input: &'i [u8],
+        left: u32,
+        first: u8,
+        after: u32,
+        step: &mut Step<'i>,
+    ) -> Result<(), PeerError> {
         if left > 0 {
             let passing = input.len().min(left as usize);
-            let left = left.saturating_sub(passing as u32);
-            self.skip = Skip::Topic { left, first, after };
-            return Ok(Step::took(passing, Incoming::Nothing));
+            if passing > 0 {
+                self.skip = Skip::Topic { left: left.wrapping_sub(passing as u32), first, after };
+                step.took(passing, Incoming::Nothing);
+            }
+            return Ok(());
         }
         let (qos, dup, retain) = publish::flags(first);
-        let (id, len) = match (qos, input.first_chunk::<2>()) {
-            (QoS::AtMostOnce, _) => (None, 0usize),
-            (QoS::AtLeastOnce, None) => return Ok(Step::needs(2)),
-            (QoS::AtLeastOnce, Some(&bytes)) => {
-                let id = PacketId::new(u16::from_be_bytes(bytes)).ok_or(at(first, Violation::ZeroPacketId, 0))?;
-                (Some(id), 2)
-            }
-        };
-        let payload_len = after.saturating_sub(len as u32);
-        self.skip = Skip::Payload { left: payload_len };
+        let (mut id, mut len) = (None, 0);
+        if qos == QoS::AtLeastOnce {
+            let Some(&bytes) = input.first_chunk::<2>() else {
+                step.needs(2);
+                return Ok(());
+            };
+            id = Some(PacketId::new(u16::from_be_bytes(bytes)).ok_or(at(first, Violation::ZeroPacketId, 0))?);
+            len = 2;
+        }
+        let payload_len = after.saturating_sub(len);
+        self.skip = if payload_len == 0 { Skip::None } else { Skip::Payload { left: payload_len } };
         let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
-        Ok(Step::took(len, Incoming::Oversize { publish, payload_len }))
+        step.took(len as usize, Incoming::Oversize { publish, payload_len });
+        Ok(())
     }
 
-    fn skip_payload<'i>(&mut self, input: &'i [u8], left: u32) -> Step<'i> {
-        let passing = input.len().min(left as usize);
-        let rest = left.saturating_sub(passing as u32);
-        if passing == 0 && left > 0 {
-            return Step::needs(0);
+    fn skip_payload<'i>(&mut self, input: &'i [u8], left: u32, step: &mut Step<'i>) {
+        let bytes = input.get(..left as usize).unwrap_or(input);
+        if bytes.is_empty() {
+            return;
         }
-        self.skip = if rest == 0 { Skip::None } else { Skip::Payload { left: rest } };
-        let bytes = input.get(..passing).unwrap_or_default();
-        Step::took(passing, Incoming::Piece { bytes, last: rest == 0 })
+        let left = left.wrapping_sub(bytes.len() as u32);
+        let last = left == 0;
+        self.skip = Skip::Payload { left };
+        if last {
+            self.skip = Skip::None;
+            self.window.complete();
+        }
+        step.took(bytes.len(), Incoming::Piece { bytes, last });
     }
 
     pub(crate) const fn subscribe_sent(&mut self, filters: u8) {
@@ -307,46 +313,4 @@ impl Session {
 /// An error at `offset` of the packet that begins with `first`.
 const fn at(first: u8, kind: Violation, offset: u32) -> PeerError {
     PeerError { kind, packet: first, offset }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::Slot;
-    use std::vec;
-    use std::vec::Vec;
-
-    /// Law 8: whether a topic is too long follows from `max_packet`, also when all of it is in the input.
-    #[test]
-    fn a_topic_longer_than_the_buffer_is_skipped_however_it_comes() {
-        let settings = Settings { max_packet: 64, ..Settings::default() };
-        for topic_len in [56, 57, 58, 59, 60, 61, 62, 63, 100] {
-            let mut packet = vec![0x32, topic_len + 22, 0, topic_len];
-            packet.extend(vec![b't'; topic_len.into()]);
-            packet.extend([0, 7]);
-            packet.extend([b'p'; 18]);
-            let read = |chunk: usize| -> Vec<(usize, u32)> {
-                let mut slots = [Slot::EMPTY; 1];
-                let mut storage = Storage { tx: &mut [], slots: &mut slots, inbound: &mut [] };
-                let mut session = Session::new(0, 1);
-                session.state = State::Ready;
-                let (mut from, mut to, mut told) = (0, 0, vec![]);
-                while from < packet.len() {
-                    let step = session.step(&mut storage, &settings, &packet[from..to]).unwrap();
-                    if let Incoming::Oversize { publish, payload_len } = step.incoming {
-                        told.push((publish.topic.len(), payload_len));
-                    }
-                    from += step.consumed;
-                    to = (to + if step.consumed == 0 { chunk } else { 0 }).min(packet.len());
-                }
-                told
-            };
-            let whole = read(packet.len());
-            let fits = 4 + usize::from(topic_len) + 2 <= 64;
-            assert_eq!(whole, [(if fits { topic_len.into() } else { 0 }, 18)]);
-            for chunk in 1..64 {
-                assert_eq!(read(chunk), whole, "{topic_len} in pieces of {chunk}");
-            }
-        }
-    }
 }

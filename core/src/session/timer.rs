@@ -45,10 +45,15 @@ impl Timers {
         self.deadlines.get(reason as usize).is_some_and(|&deadline| deadline != Instant::NEVER)
     }
 
-    /// The earliest deadline.
-    pub(crate) fn next(&self) -> Option<(Instant, TimeoutReason)> {
-        let earliest = self.deadlines.iter().copied().zip(REASONS).min_by_key(|(at, _)| *at);
-        earliest.filter(|(at, _)| *at != Instant::NEVER)
+    /// The earliest deadline; [`Instant::NEVER`] if none is set.
+    pub(crate) fn next(&self) -> (Instant, TimeoutReason) {
+        let mut earliest = (Instant::NEVER, TimeoutReason::Connack);
+        for (&at, reason) in self.deadlines.iter().zip(REASONS) {
+            if at < earliest.0 {
+                earliest = (at, reason);
+            }
+        }
+        earliest
     }
 }
 
@@ -59,17 +64,17 @@ mod tests {
     #[test]
     fn each_reason_has_its_own_deadline() {
         let mut timers = Timers::new();
-        assert_eq!(timers.next(), None);
+        assert_eq!(timers.next().0, Instant::NEVER);
         for (index, reason) in REASONS.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "the table is in the order of the enum");
             timers.arm(reason, Instant::from_millis(100 - index as u64));
-            assert_eq!(timers.next(), Some((Instant::from_millis(100 - index as u64), reason)));
+            assert_eq!(timers.next(), (Instant::from_millis(100 - index as u64), reason));
         }
         for reason in REASONS.into_iter().rev() {
             assert!(timers.is_armed(reason));
             timers.disarm(reason);
             assert!(!timers.is_armed(reason));
         }
-        assert_eq!(timers.next(), None);
+        assert_eq!(timers.next().0, Instant::NEVER);
     }
 }

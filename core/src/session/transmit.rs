@@ -5,7 +5,7 @@
 //! their turn comes, so they need no memory that the application could fill (law 12).
 
 use super::state::{State, Trigger};
-use super::{LastSent, POISON_CUTS, Session};
+use super::{LastSent, Session};
 use crate::config::Settings;
 use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
@@ -89,22 +89,17 @@ impl Lend {
         self.what == Lent::Slot(index)
     }
 
-    /// Whether its bytes are in `tx`.
-    #[cfg(feature = "alloc")]
-    pub(super) fn is_in_tx(&self) -> bool {
-        !matches!(self.what, Lent::Nothing | Lent::Control | Lent::Disconnect)
-    }
-
     /// Its packet was moved.
     #[cfg(feature = "alloc")]
     pub(super) const fn moved_to(&mut self, start: u32) {
         self.start = start;
     }
 
-    pub(super) fn slot(&self) -> Option<u16> {
+    /// The slot whose packet is lent, or [`NONE`].
+    pub(super) fn slot(&self) -> u16 {
         match self.what {
-            Lent::Slot(index) => Some(index),
-            _ => None,
+            Lent::Slot(index) => index,
+            _ => NONE,
         }
     }
 }
@@ -142,29 +137,30 @@ impl Session {
                 if self.wants_twin && ready {
                     return Some(Lane::TwinGet);
                 }
-                if self.ping == Ping::Due || self.next_ack(storage).is_some() {
+                if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
                 }
-                let slot = self.answers.first().or_else(|| {
-                    let requests = self.requests.first();
-                    requests.or_else(|| self.next_telemetry(storage, settings)).filter(|_| ready)
-                });
-                slot.map(Lane::Slot)
+                let mut slot = self.answers.first();
+                // A request that overtakes the SUBSCRIBE for its answer would not hear it.
+                if slot == NONE && ready && !self.wants_subscribe {
+                    slot = self.requests.first();
+                }
+                if slot == NONE && ready {
+                    slot = self.next_telemetry(storage, settings);
+                }
+                (slot != NONE).then_some(Lane::Slot(slot))
             }
         }
     }
 
-    /// The oldest telemetry not lent, if the window lets it go.
-    fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> Option<u16> {
-        let slot = storage.slots.get(usize::from(self.unsent))?;
-        let window = if self.cuts >= POISON_CUTS { 1 } else { settings.send_window };
-        (slot.kind == SlotKind::Telemetry0 || self.in_flight < window).then_some(self.unsent)
-    }
-
-    /// The next PUBACK, unless its PUBLISH is still coming in.
-    fn next_ack(&self, storage: &Storage<'_>) -> Option<packet::PacketId> {
-        let blocked = self.is_skipping() && self.window.len() == 1;
-        self.window.next_ack(storage.inbound).filter(|_| !blocked)
+    /// The oldest telemetry not lent, if the window lets it go, or [`NONE`].
+    fn next_telemetry(&self, storage: &Storage<'_>, settings: &Settings) -> u16 {
+        let window = if self.careful { 1 } else { settings.send_window };
+        let fits = self.in_flight < window;
+        match storage.slots.get(usize::from(self.unsent)) {
+            Some(slot) if fits || slot.kind == SlotKind::Telemetry0 => self.unsent,
+            _ => NONE,
+        }
     }
 
     /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
@@ -207,7 +203,7 @@ impl Session {
             self.control.put(&packet::ping::PINGREQ);
         }
         while self.control.has_room()
-            && let Some(id) = self.next_ack(storage)
+            && let Some(id) = self.window.next_ack(storage.inbound)
         {
             self.control.put(&packet::puback::packet(id));
             self.window.pop(storage.inbound);
@@ -223,14 +219,13 @@ impl Session {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
                 if slot.kind == SlotKind::Telemetry1 {
                     self.in_flight = self.in_flight.saturating_add(1);
-                    self.lent_publish = true;
                     // DUP if and only if a byte was lent before in this session (MQTT-3.3.1-1).
                     if let Some(first) = storage.tx.get_mut(start as usize) {
                         let dup = if slot.flags.has(Flags::DUP) { publish::DUP } else { 0 };
                         *first = *first & !publish::DUP | dup;
                     }
                 }
-                self.unsent = self.telemetry.after(storage.slots, index).unwrap_or(NONE);
+                self.unsent = self.telemetry.after(storage.slots, index);
                 LastSent::Telemetry
             }
             SlotKind::Answer => LastSent::MethodAnswer,
@@ -280,17 +275,17 @@ impl Session {
             Lent::Connect => {
                 self.wipe_reserve(storage);
                 if self.state == State::Connecting {
-                    self.timers.arm(TimeoutReason::Connack, self.now + settings.connect_timeout);
+                    self.arm_after(TimeoutReason::Connack, settings.connect_timeout);
                 }
             }
             Lent::Subscribe => {
                 if self.subscribing > 0 {
-                    self.timers.arm(TimeoutReason::Suback, self.now + settings.subscribe_timeout);
+                    self.arm_after(TimeoutReason::Suback, settings.subscribe_timeout);
                 }
             }
             Lent::Control => {
                 if self.ping == Ping::Outstanding && !self.timers.is_armed(TimeoutReason::Pingresp) {
-                    self.timers.arm(TimeoutReason::Pingresp, self.now + settings.ping_timeout);
+                    self.arm_after(TimeoutReason::Pingresp, settings.ping_timeout);
                 }
             }
             Lent::Disconnect => self.finish_close(storage),
@@ -314,7 +309,7 @@ impl Session {
                     self.arena.release(slots, index);
                 }
                 if !self.timers.is_armed(TimeoutReason::Puback) {
-                    self.timers.arm(TimeoutReason::Puback, self.now + settings.puback_timeout);
+                    self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
                 }
             }
             SlotKind::Answer => {
@@ -335,8 +330,7 @@ impl Session {
 
     /// Overwrites the reserve: the password was in it.
     pub(super) fn wipe_reserve(&self, storage: &mut Storage<'_>) {
-        let reserve = storage.tx.len().saturating_sub(self.arena.capacity(storage.tx.len()));
-        storage.tx.get_mut(..reserve).unwrap_or_default().zeroize();
+        storage.tx.get_mut(..self.arena.base()).unwrap_or_default().zeroize();
     }
 
     /// Everything the application waits for before a polite end is settled.
@@ -346,14 +340,14 @@ impl Session {
             && self.asked == 0
             && self.methods == 0
             && self.answers.is_empty()
-            && self.next_ack(storage).is_none()
+            && self.window.accepted(storage.inbound).is_none()
     }
 
     /// DISCONNECT is next, and nothing after it (MQTT-3.14.4-2).
     pub(super) fn begin_close(&mut self, settings: &Settings) {
         if self.transition(Trigger::Drained) {
             self.timers = super::Timers::new();
-            self.timers.arm(TimeoutReason::Close, self.now + settings.close_timeout);
+            self.arm_after(TimeoutReason::Close, settings.close_timeout);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Slot;
 
-/// No slot.
+/// No slot: no slice of slots is that long.
 pub(crate) const NONE: u16 = u16::MAX;
 
 /// The neighbours of a slot on one list.
@@ -21,7 +21,7 @@ impl Link {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Through {
-    /// The order of packets in the arena.
+    /// The order of packets' places in the arena.
     Arena = 0,
     /// The order of sending; free slots wait on it too.
     Queue = 1,
@@ -46,63 +46,81 @@ impl List {
         self.head == NONE
     }
 
-    pub(crate) const fn first(&self) -> Option<u16> {
-        if self.head == NONE { None } else { Some(self.head) }
+    /// The first slot; [`NONE`] if there is none.
+    pub(crate) const fn first(&self) -> u16 {
+        self.head
     }
 
-    pub(crate) const fn last(&self) -> Option<u16> {
-        if self.tail == NONE { None } else { Some(self.tail) }
+    /// The last slot; [`NONE`] if there is none.
+    #[cfg(test)]
+    pub(crate) const fn last(&self) -> u16 {
+        self.tail
     }
 
-    /// The slot after `index`.
-    pub(crate) fn after(&self, slots: &[Slot], index: u16) -> Option<u16> {
-        self.link(slots, index).map(|link| link.next).filter(|&next| next != NONE)
+    /// The slot after `index`, or [`NONE`].
+    pub(crate) fn after(&self, slots: &[Slot], index: u16) -> u16 {
+        self.link(slots, index).next
     }
 
-    /// The slot before `index`.
-    pub(crate) fn before(&self, slots: &[Slot], index: u16) -> Option<u16> {
-        self.link(slots, index).map(|link| link.previous).filter(|&previous| previous != NONE)
+    /// The slot before `index`, or [`NONE`].
+    pub(crate) fn before(&self, slots: &[Slot], index: u16) -> u16 {
+        self.link(slots, index).previous
     }
 
     /// Adds `index`, which is on no list of this kind, as the last.
     pub(crate) fn push(&mut self, slots: &mut [Slot], index: u16) {
-        let previous = self.tail;
+        self.insert(slots, self.tail, index);
+    }
+
+    /// Adds `index`, which is on no list of this kind, after `previous`; after [`NONE`]: as the first.
+    #[inline(never)]
+    pub(crate) fn insert(&mut self, slots: &mut [Slot], previous: u16, index: u16) {
+        let next = core::mem::replace(self.next_of(slots, previous), index);
+        *self.previous_of(slots, next) = index;
         if let Some(link) = self.link_mut(slots, index) {
-            *link = Link { previous, next: NONE };
-            self.tail = index;
-            match self.link_mut(slots, previous) {
-                Some(link) => link.next = index,
-                None => self.head = index,
-            }
+            *link = Link { previous, next };
         }
     }
 
     /// Takes `index`, which is on this list, out of it.
+    #[inline(never)]
     pub(crate) fn remove(&mut self, slots: &mut [Slot], index: u16) {
-        let Some(link) = self.link_mut(slots, index) else { return };
-        let Link { previous, next } = core::mem::replace(link, Link::EMPTY);
-        match self.link_mut(slots, previous) {
-            Some(link) => link.next = next,
-            None => self.head = next,
-        }
-        match self.link_mut(slots, next) {
-            Some(link) => link.previous = previous,
-            None => self.tail = previous,
-        }
+        let Link { previous, next } = self.link(slots, index);
+        *self.next_of(slots, previous) = next;
+        *self.previous_of(slots, next) = previous;
     }
 
-    /// Takes the first slot out.
-    pub(crate) fn pop(&mut self, slots: &mut [Slot]) -> Option<u16> {
-        let first = self.first()?;
-        self.remove(slots, first);
-        Some(first)
+    /// Takes the first slot out; [`NONE`] if there is none.
+    pub(crate) fn pop(&mut self, slots: &mut [Slot]) -> u16 {
+        let first = self.head;
+        if first != NONE {
+            self.remove(slots, first);
+        }
+        first
     }
 
-    fn link<'s>(&self, slots: &'s [Slot], index: u16) -> Option<&'s Link> {
-        slots.get(usize::from(index))?.links.get(self.through as usize)
+    fn link(&self, slots: &[Slot], index: u16) -> Link {
+        let slot = slots.get(usize::from(index));
+        slot.and_then(|slot| slot.links.get(self.through as usize)).copied().unwrap_or(Link::EMPTY)
     }
 
     fn link_mut<'s>(&self, slots: &'s mut [Slot], index: u16) -> Option<&'s mut Link> {
         slots.get_mut(usize::from(index))?.links.get_mut(self.through as usize)
+    }
+
+    /// What says which slot is after `index`: its link, or the head of the list for [`NONE`].
+    fn next_of<'s>(&'s mut self, slots: &'s mut [Slot], index: u16) -> &'s mut u16 {
+        match self.link_mut(slots, index) {
+            Some(link) => &mut link.next,
+            None => &mut self.head,
+        }
+    }
+
+    /// What says which slot is before `index`: its link, or the tail of the list for [`NONE`].
+    fn previous_of<'s>(&'s mut self, slots: &'s mut [Slot], index: u16) -> &'s mut u16 {
+        match self.link_mut(slots, index) {
+            Some(link) => &mut link.previous,
+            None => &mut self.tail,
+        }
     }
 }

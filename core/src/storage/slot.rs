@@ -19,6 +19,12 @@ pub(crate) enum SlotKind {
     Answer,
 }
 
+impl SlotKind {
+    pub(crate) const fn is_telemetry(self) -> bool {
+        matches!(self, Self::Telemetry0 | Self::Telemetry1)
+    }
+}
+
 /// Where a packet is in its life. A set of bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Flags(u8);
@@ -39,6 +45,8 @@ impl Flags {
     pub(crate) const EXPIRED: Self = Self(32);
     /// Every byte was confirmed on this connection.
     pub(crate) const SENT: Self = Self(64);
+    /// A byte was lent on an earlier connection, of this session or of one that was lost: the hub may have it.
+    pub(crate) const EARLIER: Self = Self(128);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -88,6 +96,11 @@ impl Slot {
         kind: SlotKind::Free,
         flags: Flags::NONE,
     };
+
+    /// Where its packet ends in `tx`, whose length is a `u32`.
+    pub(crate) const fn end(&self) -> u32 {
+        self.start.wrapping_add(self.len)
+    }
 }
 
 /// Which use of which slot: what tokens are made of.

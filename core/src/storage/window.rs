@@ -32,23 +32,24 @@ pub(crate) enum Decision {
 }
 
 /// The window's ends: a ring in the caller's [`Inbound`] records.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Window {
     /// Index of the oldest record.
     start: u16,
     len: u16,
     /// Number of the oldest message; the next has the next number. Numbers wrap.
     oldest: u16,
+    /// The newest message is still coming in: its PUBACK waits for its last byte.
+    partial: bool,
 }
 
 impl Window {
-    pub(crate) const EMPTY: Self = Self { start: 0, len: 0, oldest: 0 };
-
     /// Messages not yet acknowledged or left.
     pub(crate) const fn len(&self) -> u16 {
         self.len
     }
 
+    /// Whether there is no record left.
     pub(crate) const fn is_full(&self, records: &[Inbound]) -> bool {
         self.len as usize >= records.len()
     }
@@ -64,10 +65,18 @@ impl Window {
     pub(crate) const fn clear(&mut self) {
         self.oldest = self.oldest.wrapping_add(self.len);
         self.len = 0;
+        self.partial = false;
     }
 
-    /// Remembers message `id`; its number, or `None` if the window is full.
-    pub(crate) fn push(&mut self, records: &mut [Inbound], id: PacketId, decision: Decision) -> Option<u16> {
+    /// Remembers message `id`, which is `partial` if only its beginning is there; its number, or `None` if the
+    /// window is full.
+    pub(crate) fn push(
+        &mut self,
+        records: &mut [Inbound],
+        id: PacketId,
+        decision: Decision,
+        partial: bool,
+    ) -> Option<u16> {
         let number = self.oldest.wrapping_add(self.len);
         if self.is_full(records) {
             return None;
@@ -75,7 +84,13 @@ impl Window {
         let record = records.get_mut(self.index(records.len(), self.len)?)?;
         *record = Inbound { id: Some(id), decision };
         self.len = self.len.saturating_add(1);
+        self.partial = partial;
         Some(number)
+    }
+
+    /// The last byte of the newest message came.
+    pub(crate) const fn complete(&mut self) {
+        self.partial = false;
     }
 
     /// Decides about message `number`; `false` if there is no undecided message of that number.
@@ -95,8 +110,13 @@ impl Window {
         true
     }
 
-    /// The oldest message's id, if it is accepted: the next PUBACK.
+    /// The next PUBACK: the oldest message's id, if it is accepted and whole.
     pub(crate) fn next_ack(&self, records: &[Inbound]) -> Option<PacketId> {
+        self.accepted(records).filter(|_| !self.partial || self.len > 1)
+    }
+
+    /// The oldest message's id, if it is accepted.
+    pub(crate) fn accepted(&self, records: &[Inbound]) -> Option<PacketId> {
         let record = records.get(usize::from(self.start)).filter(|_| self.len > 0)?;
         record.id.filter(|_| record.decision == Decision::Accepted)
     }
@@ -142,11 +162,11 @@ mod tests {
     #[test]
     fn acknowledges_in_delivery_order() {
         let mut records = [Inbound::EMPTY; 3];
-        let mut window = Window { oldest: u16::MAX, ..Window::EMPTY };
-        let first = window.push(&mut records, id(10), Decision::Undecided).unwrap();
-        let second = window.push(&mut records, id(11), Decision::Undecided).unwrap();
-        let third = window.push(&mut records, id(12), Decision::Undecided).unwrap();
-        assert_eq!(window.push(&mut records, id(13), Decision::Undecided), None, "full");
+        let mut window = Window { oldest: u16::MAX, ..Window::default() };
+        let first = window.push(&mut records, id(10), Decision::Undecided, false).unwrap();
+        let second = window.push(&mut records, id(11), Decision::Undecided, false).unwrap();
+        let third = window.push(&mut records, id(12), Decision::Undecided, false).unwrap();
+        assert_eq!(window.push(&mut records, id(13), Decision::Undecided, false), None, "full");
         assert!(window.decide(&mut records, third, Decision::Accepted));
         assert_eq!(window.next_ack(&records), None, "an undecided message holds the later ones");
         assert!(window.decide(&mut records, second, Decision::Left));
@@ -162,14 +182,27 @@ mod tests {
     }
 
     #[test]
+    fn a_message_still_coming_in_is_not_acknowledged() {
+        let mut records = [Inbound::EMPTY; 2];
+        let mut window = Window::default();
+        window.push(&mut records, id(1), Decision::Accepted, false).unwrap();
+        window.push(&mut records, id(2), Decision::Accepted, true).unwrap();
+        assert_eq!(window.next_ack(&records), Some(id(1)), "an older one is");
+        window.pop(&records);
+        assert_eq!((window.next_ack(&records), window.accepted(&records)), (None, Some(id(2))));
+        window.complete();
+        assert_eq!(window.next_ack(&records), Some(id(2)));
+    }
+
+    #[test]
     fn tokens_die_with_the_connection() {
         let mut records = [Inbound::EMPTY; 2];
-        let mut window = Window::EMPTY;
-        let number = window.push(&mut records, id(1), Decision::Undecided).unwrap();
+        let mut window = Window::default();
+        let number = window.push(&mut records, id(1), Decision::Undecided, false).unwrap();
         window.clear();
         assert!(!window.decide(&mut records, number, Decision::Accepted));
         for round in 0..200_000u32 {
-            let number = window.push(&mut records, id(7), Decision::Undecided).unwrap();
+            let number = window.push(&mut records, id(7), Decision::Undecided, false).unwrap();
             assert!(window.decide(&mut records, number, Decision::Accepted), "round {round}");
             assert_eq!(window.next_ack(&records), Some(id(7)));
             window.pop(&records);
@@ -183,13 +216,13 @@ mod tests {
     fn grows_wherever_it_begins() {
         for (passed, kept) in (0..8).flat_map(|passed| (0..=3).map(move |kept| (passed, kept))) {
             let mut small = [Inbound::EMPTY; 3];
-            let mut window = Window { oldest: u16::MAX - 2, ..Window::EMPTY };
+            let mut window = Window { oldest: u16::MAX - 2, ..Window::default() };
             for _ in 0..passed {
-                window.push(&mut small, id(9), Decision::Accepted).unwrap();
+                window.push(&mut small, id(9), Decision::Accepted, false).unwrap();
                 window.pop(&small);
             }
             let push = |window: &mut Window, records: &mut [Inbound], ids: core::ops::Range<u16>| {
-                ids.map(|n| window.push(records, id(10 + n), Decision::Undecided).unwrap())
+                ids.map(|n| window.push(records, id(10 + n), Decision::Undecided, false).unwrap())
                     .collect::<std::vec::Vec<_>>()
             };
             let mut tokens = push(&mut window, &mut small, 0..kept);

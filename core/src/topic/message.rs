@@ -1,6 +1,7 @@
 //! Messages to the device and to a module's inputs.
 
 use super::{Device, Inbound, Properties, below};
+use crate::wire::{after, cut};
 
 /// Reads `devices/{d}/messages/devicebound[/{bag}]` and `devices/{d}/modules/{m}/inputs/{name}[/{bag}]`.
 ///
@@ -12,8 +13,8 @@ pub(super) fn parse<'i>(topic: &'i str, device: Device<'_>) -> Option<Inbound<'i
         return Some(Inbound::CloudToDevice { properties: Properties::new(bag) });
     }
     device.module_id?;
-    let rest = rest.strip_prefix("inputs/")?;
-    let (name, bag) = rest.split_once('/').unwrap_or((rest, ""));
+    let rest = after(rest, "inputs/")?;
+    let (name, bag) = cut(rest, b'/').unwrap_or((rest, ""));
     if name.is_empty() {
         return None;
     }

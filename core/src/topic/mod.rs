@@ -25,7 +25,7 @@ pub mod telemetry;
 mod tests;
 pub mod twin;
 
-use crate::wire::Writer;
+use crate::wire::{Writer, after};
 pub use features::{Features, put_filter};
 pub use properties::{
     DecodeError, Encoded, Properties, Property, PropertyIter, PropertySource, ReceivedSystem, SystemProperties,
@@ -55,11 +55,11 @@ impl Device<'_> {
 
     /// What follows the text of [`put`](Self::put) in `topic`; `None` if the topic is not this device's.
     fn strip(self, topic: &str) -> Option<&str> {
-        let mut rest = topic.strip_prefix(DEVICES)?.strip_prefix(self.device_id)?;
+        let mut rest = after(after(topic, DEVICES)?, self.device_id)?;
         if let Some(module_id) = self.module_id {
-            rest = rest.strip_prefix(MODULES)?.strip_prefix(module_id)?;
+            rest = after(after(rest, MODULES)?, module_id)?;
         }
-        rest.strip_prefix('/')
+        after(rest, "/")
     }
 }
 
@@ -129,7 +129,7 @@ pub enum Inbound<'i> {
 /// ```
 #[must_use]
 pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
-    let inbound = match topic.strip_prefix("$iothub/") {
+    let inbound = match after(topic, "$iothub/") {
         Some(rest) => parse_service(rest),
         None => message::parse(topic, device),
     };
@@ -138,16 +138,12 @@ pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
 
 /// The topics without an address: the connection says whose they are.
 fn parse_service(rest: &str) -> Option<Inbound<'_>> {
-    if let Some(rest) = rest.strip_prefix("twin/") {
-        twin::parse(rest)
-    } else {
-        method::parse(rest.strip_prefix("methods/POST/")?)
-    }
+    if let Some(rest) = after(rest, "twin/") { twin::parse(rest) } else { method::parse(after(rest, "methods/POST/")?) }
 }
 
 /// What is below `level` at the front of `topic`: empty also where the topic ends with it, since a filter's `/#`
 /// matches the level itself, too (MQTT 3.1.1 §4.7.1.2).
 fn below<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
-    let rest = topic.strip_prefix(level)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    let rest = after(topic, level)?;
+    if rest.is_empty() { Some(rest) } else { after(rest, "/") }
 }

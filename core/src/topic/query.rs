@@ -7,8 +7,7 @@ use super::Properties;
 pub(super) struct Query<'i> {
     /// `$rid`, verbatim; not empty.
     pub(super) request_id: Option<&'i str>,
-    /// `$version`, if it is a number of 64 bits.
-    pub(super) version: Option<u64>,
+    version: Option<&'i str>,
 }
 
 impl<'i> Query<'i> {
@@ -21,18 +20,21 @@ impl<'i> Query<'i> {
             return None;
         }
         let mut query = Self { request_id: None, version: None };
-        let mut version = None;
         for pair in Properties::new(rest).iter() {
             let seen = match pair.name.raw() {
                 "$rid" => &mut query.request_id,
-                "$version" => &mut version,
+                "$version" => &mut query.version,
                 _ => continue,
             };
             *seen = seen.or(pair.value.map(|value| value.raw()));
         }
         query.request_id = query.request_id.filter(|request_id| !request_id.is_empty());
-        query.version = version.and_then(decimal);
         Some(query)
+    }
+
+    /// `$version`, if it is a number of 64 bits.
+    pub(super) fn version(&self) -> Option<u64> {
+        decimal(self.version?)
     }
 
     /// Reads `{head}[/][?{pairs}]`: the head, not empty and up to the first `/` or `?`, and the query.
@@ -45,6 +47,7 @@ impl<'i> Query<'i> {
 }
 
 /// A number of decimal digits and nothing else; `None` above 64 bits.
+#[inline(never)]
 pub(super) fn decimal(text: &str) -> Option<u64> {
     /// Above this, another digit does not fit. A constant, so that the firmware never divides 64 bits.
     const TENTH: u64 = u64::MAX / 10;

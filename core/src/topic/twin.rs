@@ -2,18 +2,18 @@
 
 use super::query::{Query, decimal};
 use super::{Inbound, below};
-use crate::wire::Writer;
+use crate::wire::{Writer, after};
 
 /// Reads `res/{status}/?$rid={rid}[&$version={v}]` and `PATCH/properties/desired/?$version={v}`, what follows
 /// `$iothub/twin/`.
 pub(super) fn parse(rest: &str) -> Option<Inbound<'_>> {
-    if let Some(rest) = rest.strip_prefix("res/") {
+    if let Some(rest) = after(rest, "res/") {
         let (status, query) = Query::parse_after_head(rest)?;
         let status = u16::try_from(decimal(status)?).ok()?;
-        return Some(Inbound::TwinResponse { status, request_id: query.request_id?, version: query.version });
+        return Some(Inbound::TwinResponse { status, request_id: query.request_id?, version: query.version() });
     }
     let rest = below(rest, "PATCH/properties/desired")?;
-    Some(Inbound::Desired { version: Query::parse(rest)?.version })
+    Some(Inbound::Desired { version: Query::parse(rest)?.version() })
 }
 
 /// Writes the topic that asks for the whole twin: `$iothub/twin/GET/?$rid={rid}`.

@@ -5,6 +5,9 @@ use core::ops::Range;
 use super::Writer;
 use crate::error::{PeerError, Violation};
 
+/// Bytes of the longest fixed header.
+pub(crate) const MAX_HEADER: usize = 5;
+
 /// The largest Remaining Length, what four length bytes can hold (MQTT 3.1.1 §2.2.3).
 pub const MAX_REMAINING_LENGTH: usize = 268_435_455;
 
@@ -54,12 +57,14 @@ pub fn header(input: &[u8]) -> Result<Option<Header>, PeerError> {
     let Some((&first, lengths)) = input.split_first() else { return Ok(None) };
     let mut header = Header { first, len: 1, remaining: 0 };
     // Not the sample code of §2.2.3: that one checks its multiplier too late and refuses every four-byte length.
-    for (&byte, shift) in lengths.iter().zip([0, 7, 14, 21]) {
+    let mut shift = 0_u32;
+    for &byte in lengths.iter().take(4) {
         header.len = header.len.saturating_add(1);
         header.remaining |= u32::from(byte & 0x7F).wrapping_shl(shift);
         if byte & 0x80 == 0 {
             return Ok(Some(header));
         }
+        shift = shift.wrapping_add(7);
     }
     if header.len < 5 { Ok(None) } else { Err(header.error(Violation::BadRemainingLength, 4)) }
 }
@@ -111,25 +116,30 @@ pub fn write(
     first: u8,
     body: &mut dyn FnMut(&mut Writer<'_>),
 ) -> Result<Range<usize>, usize> {
-    let mut writer = Writer::new(room.get_mut(header_room..).unwrap_or_default());
+    let mut writer = body_writer(room, header_room);
     body(&mut writer);
-    let (remaining, fits) = (writer.len(), !writer.overflowed());
-
-    let start = header_start(header_room, remaining).filter(|_| fits);
-    let place = start.and_then(|start| Some((start, room.get_mut(start..header_room)?)));
-    let Some((start, place)) = place else {
-        return Err(remaining_length_len(remaining).saturating_add(1).saturating_add(remaining));
-    };
-    put_header(&mut Writer::new(place), first, remaining);
-    Ok(start..header_room.saturating_add(remaining))
+    let remaining = writer.len();
+    finish(room, header_room, first, remaining)
 }
 
-/// Where the header begins that ends at `header_room`, if it has room there and MQTT has such a length.
-fn header_start(header_room: usize, remaining: usize) -> Option<usize> {
-    if remaining > MAX_REMAINING_LENGTH {
-        return None;
-    }
-    header_room.checked_sub(remaining_length_len(remaining).saturating_add(1))
+/// [`write`](fn@write) in two steps, the first: what puts the body at offset `header_room` of `room`.
+pub(crate) fn body_writer(room: &mut [u8], header_room: usize) -> Writer<'_> {
+    Writer::new(room.get_mut(header_room..).unwrap_or_default())
+}
+
+/// The second step: puts the fixed header directly before the body, which has `remaining` bytes.
+///
+/// # Errors
+///
+/// As of [`write`](fn@write).
+pub(crate) fn finish(room: &mut [u8], header_room: usize, first: u8, remaining: usize) -> Result<Range<usize>, usize> {
+    let len = remaining_length_len(remaining).saturating_add(1);
+    let end = header_room.saturating_add(remaining);
+    let start = header_room.checked_sub(len).filter(|_| remaining <= MAX_REMAINING_LENGTH && end <= room.len());
+    let place = start.and_then(|start| Some((start, room.get_mut(start..header_room)?)));
+    let Some((start, place)) = place else { return Err(len.saturating_add(remaining)) };
+    put_header(&mut Writer::new(place), first, remaining);
+    Ok(start..end)
 }
 
 fn put_header(writer: &mut Writer<'_>, first: u8, remaining: usize) {

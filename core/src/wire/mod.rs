@@ -20,4 +20,5 @@ pub use json::VersionReader;
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
+pub(crate) use text::{after, cut};
 pub use writer::Writer;

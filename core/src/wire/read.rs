@@ -10,20 +10,20 @@ use crate::error::{PeerError, Violation};
 /// The fields of a packet that are not read yet.
 pub(crate) struct Fields<'i> {
     header: Header,
-    body_len: usize,
+    offset: usize,
     rest: &'i [u8],
 }
 
 impl<'i> Fields<'i> {
     /// What follows the fixed header in `packet`, which begins with it.
     pub(crate) fn new(header: &Header, packet: &'i [u8]) -> Self {
-        let rest = packet.get(usize::from(header.len)..).unwrap_or_default();
-        Self { header: *header, body_len: rest.len(), rest }
+        let offset = usize::from(header.len);
+        Self { header: *header, offset, rest: packet.get(offset..).unwrap_or_default() }
     }
 
     /// Where the next field begins, in bytes from the start of the packet.
-    pub(crate) fn offset(&self) -> usize {
-        usize::from(self.header.len).saturating_add(self.body_len.saturating_sub(self.rest.len()))
+    pub(crate) const fn offset(&self) -> usize {
+        self.offset
     }
 
     /// The error for what is wrong at `offset` bytes from the start of the packet.
@@ -54,8 +54,9 @@ impl<'i> Fields<'i> {
     /// The next field; on failure nothing is taken, so the error names the field's first byte.
     fn read<T>(&mut self, mut parser: impl Parser<&'i [u8], Output = T, Error = ()>) -> Result<T, PeerError> {
         let Ok((rest, value)) = parser.parse(self.rest) else {
-            return Err(self.error(Violation::Truncated, self.offset()));
+            return Err(self.error(Violation::Truncated, self.offset));
         };
+        self.offset = self.offset.saturating_add(self.rest.len().saturating_sub(rest.len()));
         self.rest = rest;
         Ok(value)
     }

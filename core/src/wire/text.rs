@@ -41,11 +41,25 @@ pub fn topic_name(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
     }
     // Every message passes here: look at all bytes without a branch, which the compiler turns into vector
     // code, and search for the culprit only when there is one.
-    let forbidden = bytes.iter().fold(false, |found, &byte| found | is_forbidden(byte));
+    let forbidden = bytes.iter().fold(0, |found, &byte| found | u8::from(is_forbidden(byte)));
     match core::str::from_utf8(bytes) {
-        Ok(topic) if !forbidden => Ok(topic),
+        Ok(topic) if forbidden == 0 => Ok(topic),
         decoded => Err(first_violation(bytes, decoded.err(), is_forbidden)),
     }
+}
+
+/// What stands before and after the first `mark`, an ASCII character. Unlike `split_once` it brings no fast
+/// search, and no panic, into a firmware.
+#[inline(never)]
+pub(crate) fn cut(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == mark)?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+}
+
+/// What stands after `prefix`: `strip_prefix`, of which a firmware needs one copy only.
+#[inline(never)]
+pub(crate) fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    text.strip_prefix(prefix)
 }
 
 const fn is_forbidden(byte: u8) -> bool {

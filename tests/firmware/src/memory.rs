@@ -29,6 +29,24 @@ impl<T> Place<T> {
     }
 }
 
+impl<T: Copy, const N: usize> Place<[T; N]> {
+    /// Fills the place with copies of `value`, one after the other, and lends it for good.
+    ///
+    /// # Safety
+    ///
+    /// As of [`put`](Self::put).
+    #[inline(always)]
+    pub unsafe fn fill(&'static self, value: T) -> &'static mut [T; N] {
+        let place = self.0.get().cast::<T>();
+        for index in 0..N {
+            // SAFETY: an element of this array.
+            unsafe { place.add(index).write(value) };
+        }
+        // SAFETY: every element is written, and this is the only reference, by the caller's promise.
+        unsafe { (*self.0.get()).assume_init_mut() }
+    }
+}
+
 impl<T> Default for Place<T> {
     fn default() -> Self {
         Self::new()

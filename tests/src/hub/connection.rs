@@ -72,6 +72,8 @@ pub(super) struct Connection {
     pub(super) inbox: Vec<u8>,
     outbox: Vec<u8>,
     delayed: Vec<Delayed>,
+    /// When the last answer and the last PUBACK leave: none of a kind overtakes another, however delays change.
+    leaves: [Instant; 2],
     pub(super) cut: Cut,
     pub(super) received: u64,
     sent: u64,
@@ -92,6 +94,7 @@ impl Connection {
             inbox: Vec::new(),
             outbox: Vec::new(),
             delayed: Vec::new(),
+            leaves: [Instant::ZERO; 2],
             cut,
             received: 0,
             sent: 0,
@@ -107,8 +110,18 @@ impl Connection {
         if matches!(self.state, State::Ended(_)) {
             return;
         }
+        let last = &mut self.leaves[usize::from(frees.is_some())];
+        let at = at.max(*last);
+        *last = at;
         let delayed = Delayed { at, packet, frees };
         if at <= now { self.release(delayed) } else { self.delayed.push(delayed) }
+    }
+
+    /// Sends the CONNACK of an accepted connection, which everything else must follow.
+    pub(super) fn open(&mut self, now: Instant, at: Instant, connack: Vec<u8>) {
+        self.state = State::Open;
+        self.leaves = [at; 2];
+        self.send(now, at, connack, None);
     }
 
     fn release(&mut self, delayed: Delayed) {

@@ -173,6 +173,9 @@ impl Hub {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         let now = self.now;
+        if self.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
         let mut ended = Vec::new();
         for (&id, connection) in &mut self.conns {
             if matches!(connection.state, State::Ended(_)) {

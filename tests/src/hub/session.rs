@@ -170,9 +170,14 @@ impl Hub {
         let alive = self.live_messages(client_id);
         let Some(session) = self.session_mut(client_id) else { return };
         session.in_flight.retain(|sent| sent.message.is_some_and(|message| alive.contains(&message)));
+        // PUBACKs follow the order of delivery on this connection, which begins anew.
+        session.acknowledged = 0;
         let mut packets = Vec::new();
         for sent in &mut session.in_flight {
             sent.lock = lock;
+            // It is received anew, so its PUBACK comes in the order of this connection.
+            sent.order = session.next_order;
+            session.next_order += 1;
             packets.push(codec::publish_packet(&sent.topic, &sent.payload, true, Some(sent.packet_id)));
         }
         for packet in packets {

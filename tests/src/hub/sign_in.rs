@@ -5,7 +5,6 @@ use iothub_proto::time::{Duration, Instant};
 use super::{
     CloseReason, ConnId, Hub,
     codec::{self, Connect},
-    connection::State,
     registry::Credentials,
     sas::Token,
     session::Session,
@@ -75,13 +74,12 @@ impl Hub {
             millis => millis.min(LONGEST_SILENCE),
         };
         let silence = Duration::from_millis(silence);
-        connection.state = State::Open;
         connection.client_id.clone_from(&client_id);
         connection.silence = (now + silence, silence);
         connection.expires = expires;
         connection.will = connect.will;
+        connection.open(now, now + self.faults.answer_delay, codec::connack(session_present, 0));
         self.online.insert(client_id.clone(), conn);
-        self.reply(conn, codec::connack(session_present, 0));
         if session_present {
             self.resume(&client_id);
         }

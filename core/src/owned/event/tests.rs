@@ -101,7 +101,7 @@ fn a_call_is_answered_later() {
     let event = call(RequestId::new(&longest, 5));
     let kept = event.request_id().unwrap();
     drop(event);
-    assert_eq!(kept, RequestId::new(&longest, 5));
+    assert_eq!(kept.id(), RequestId::new(&longest, 5));
     let longer = "x".repeat(48);
     let event = call(RequestId::new(&longer, 5));
     assert_eq!(event.request_id(), None);

@@ -20,6 +20,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
+use crate::wire::cut;
 pub use emit::{check, put_bag};
 pub use encoded::{DecodeError, Encoded};
 pub use source::PropertySource;
@@ -142,12 +143,12 @@ impl<'i> Iterator for PropertyIter<'i> {
 
     fn next(&mut self) -> Option<Property<'i>> {
         while !self.rest.is_empty() {
-            let (pair, rest) = self.rest.split_once('&').unwrap_or((self.rest, ""));
+            let (pair, rest) = cut(self.rest, b'&').unwrap_or((self.rest, ""));
             self.rest = rest;
             if pair.is_empty() {
                 continue;
             }
-            return Some(match pair.split_once('=') {
+            return Some(match cut(pair, b'=') {
                 Some((name, value)) => Property { name: Encoded::new(name), value: Some(Encoded::new(value)) },
                 None => Property { name: Encoded::new(pair), value: None },
             });

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "alloc")]
 use alloc::{collections::BTreeMap, vec::Vec};
+#[cfg(feature = "std")]
+use std::collections::HashMap;
 
 /// The application properties of an outgoing message.
 ///
-/// Arrays, slices, vectors and ordered maps of text pairs have it, and so has `()`, which is none. For a
+/// Arrays, slices, vectors and maps of text pairs have it, and so has `()`, which is none. For a
 /// slice of a length known at run time, pass a reference to it: `&slice`.
 ///
 /// ```
@@ -53,6 +55,16 @@ impl<K: AsRef<str>, V: AsRef<str>, const N: usize> PropertySource for [(K, V); N
 impl<K: AsRef<str>, V: AsRef<str>> PropertySource for Vec<(K, V)> {
     fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
         self.as_slice().visit(each);
+    }
+}
+
+/// In the map's order, which is none.
+#[cfg(feature = "std")]
+impl<K: AsRef<str>, V: AsRef<str>, S> PropertySource for HashMap<K, V, S> {
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self {
+            each(name.as_ref(), value.as_ref());
+        }
     }
 }
 

@@ -32,9 +32,12 @@ macro_rules! system_properties {
         const NAMES: &[&str] = &[$($name,)*];
 
         impl<'a> SystemProperties<'a> {
-            /// The values in the order of [`NAMES`].
-            fn values(&self) -> [Option<&'a str>; NAMES.len()] {
-                [$(self.$field,)*]
+            /// None of them.
+            pub const NONE: Self = Self { $($field: None,)* };
+
+            /// The fields in the order of [`NAMES`], by reference: their values would be twice as much to copy.
+            fn fields(&self) -> [&Option<&'a str>; NAMES.len()] {
+                [$(&self.$field,)*]
             }
         }
 
@@ -91,7 +94,7 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        NAMES.iter().zip(self.values()).filter_map(|(name, value)| Some((*name, value?)))
+        NAMES.iter().zip(self.fields()).filter_map(|(name, value)| Some((*name, (*value)?)))
     }
 }
 

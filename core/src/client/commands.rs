@@ -1,0 +1,104 @@
+//! What an application asks of a [`Client`], as against what its driver does.
+
+use super::Client;
+use crate::config::Telemetry;
+use crate::error::Error;
+use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken};
+use crate::session::Withdrawn;
+use crate::storage::window::Decision;
+use crate::time::Instant;
+use crate::topic::Features;
+
+impl Client<'_> {
+    /// Adds to what is subscribed, on this connection and all later ones. [`Event::Subscribed`] answers, or
+    /// [`Event::Ready`] if the connection is not ready yet; nothing does if all of it is granted already.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::WrongIdentity`] for module inputs on a device or messages on a module.
+    pub fn subscribe(&mut self, now: Instant, features: Features) -> Result<(), Error> {
+        let (machine, mut parts) = self.split();
+        machine.subscribe(&mut parts, now, features)
+    }
+
+    /// Queues a message, in every state.
+    ///
+    /// # Errors
+    ///
+    /// [`CapacityError`](crate::error::CapacityError) if memory is short;
+    /// [`UsageError::MessageTooLarge`], [`UsageError::TopicTooLong`], [`UsageError::BadText`] for what the hub
+    /// would answer by closing the connection.
+    pub fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error> {
+        let (machine, mut parts) = self.split();
+        machine.send_telemetry(&mut parts, now, message)
+    }
+
+    /// Takes a message back: it is not sent (again), and no acknowledgement is reported.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if it is settled already.
+    pub fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error> {
+        let (machine, mut parts) = self.split();
+        machine.telemetry_withdraw(&mut parts, now, token)
+    }
+
+    /// Accepts a message: its PUBACK leaves when the earlier messages are decided.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if it was decided before or its connection is over.
+    pub fn message_accept(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
+        let (machine, mut parts) = self.split();
+        machine.settle_message(&mut parts, now, token, Decision::Accepted)
+    }
+
+    /// Leaves a message with the hub: no PUBACK, so it comes again on a later connection.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if it was decided before or its connection is over.
+    pub fn message_leave(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
+        let (machine, mut parts) = self.split();
+        machine.settle_message(&mut parts, now, token, Decision::Left)
+    }
+
+    /// Answers a direct method with an HTTP-like status and JSON, or nothing. The request is named by its
+    /// [`RequestId`] or by what [`RequestId::keep`] made of it. The hub drops a second answer.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if its connection is over; [`UsageError::MessageTooLarge`] above 128 KiB;
+    /// [`CapacityError`](crate::error::CapacityError).
+    pub fn method_respond<'r>(
+        &mut self,
+        now: Instant,
+        request: impl Into<RequestId<'r>>,
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        let (machine, mut parts) = self.split();
+        machine.method_respond(&mut parts, now, request.into(), status, body)
+    }
+
+    /// Asks for the whole twin. It ends in [`Event::TwinDocument`] or [`Event::RequestFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`](crate::error::CapacityError).
+    pub fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error> {
+        let (machine, mut parts) = self.split();
+        machine.twin_get(&mut parts, now)
+    }
+
+    /// Reports properties: a JSON merge patch. It ends in [`Event::TwinReported`] or [`Event::RequestFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; with the feature `json`,
+    /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`](crate::error::CapacityError).
+    pub fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error> {
+        let (machine, mut parts) = self.split();
+        machine.twin_report(&mut parts, now, patch)
+    }
+}

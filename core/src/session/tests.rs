@@ -1,0 +1,119 @@
+//! What must hold of a session between any two calls, whatever was called.
+
+use super::transmit::Ping;
+use super::*;
+use crate::storage::{Flags, SlotKind};
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+/// The slots on a list, which is well-formed both ways.
+fn members(list: &List, slots: &[Slot]) -> Vec<u16> {
+    let mut found = Vec::new();
+    let mut next = list.first();
+    while next != NONE {
+        let index = next;
+        assert!(found.len() < slots.len(), "a list runs in a circle");
+        assert_eq!(list.before(slots, index), found.last().copied().unwrap_or(NONE));
+        found.push(index);
+        next = list.after(slots, index);
+    }
+    assert_eq!(list.last(), found.last().copied().unwrap_or(NONE));
+    found
+}
+
+impl Session {
+    /// Panics unless every list, counter and timer says the same about every slot.
+    pub(crate) fn check_consistent(&self, storage: &Storage<'_>, settings: &Settings) {
+        let slots = &*storage.slots;
+        let of = |list: &List| members(list, slots);
+        let (free, telemetry, answers, requests) =
+            (of(&self.free), of(&self.telemetry), of(&self.answers), of(&self.requests));
+        let (waiting, flagged) = (of(&self.waiting), of(&self.flagged));
+        let stored = self.arena.check_consistent(slots, storage.tx.len());
+        assert_eq!(free.len() + telemetry.len() + answers.len() + requests.len(), {
+            let all: BTreeSet<_> = [&free, &telemetry, &answers, &requests].into_iter().flatten().collect();
+            all.len()
+        });
+        assert!(waiting.iter().all(|index| !flagged.contains(index)), "on two lists through the same links");
+
+        let (mut in_flight, mut awaiting, mut asked) = (0, 0, 0);
+        let mut ids = BTreeSet::new();
+        for (index, slot) in (0..).zip(slots) {
+            let on = |list: &[u16]| list.contains(&index);
+            let has = |flag| slot.flags.has(flag);
+            let lent = self.lend.is_slot(index);
+            let live = has(Flags::LENT) && !has(Flags::DONE);
+            assert!(!lent || has(Flags::LENT), "{slot:?}");
+            assert!(!has(Flags::DONE) || lent, "only a lend keeps what is done: {slot:?}");
+            assert_eq!(stored.contains(&index), slot.len > 0, "{slot:?}");
+            let is_twin = matches!(slot.kind, SlotKind::TwinGet | SlotKind::TwinReport);
+            let is_telemetry = matches!(slot.kind, SlotKind::Telemetry0 | SlotKind::Telemetry1);
+            assert_eq!(on(&free), slot.kind == SlotKind::Free, "{slot:?}");
+            assert_eq!(on(&telemetry), is_telemetry, "{slot:?}");
+            assert_eq!(on(&answers), slot.kind == SlotKind::Answer, "{slot:?}");
+            let unsent = !has(Flags::LENT) && !has(Flags::EXPIRED);
+            assert_eq!(on(&requests), is_twin && (unsent || lent), "{slot:?}");
+            let ended = has(Flags::LOST) || has(Flags::EXPIRED);
+            assert_eq!(on(&flagged), is_twin && ended && !has(Flags::DONE), "{slot:?}");
+            assert_eq!(on(&waiting), is_twin && !ended && !has(Flags::DONE), "{slot:?}");
+            assert_eq!(on(&waiting), slot.deadline != Instant::NEVER, "{slot:?}");
+            match slot.kind {
+                SlotKind::Free => assert!(slot.flags == Flags::NONE && slot.len == 0, "{slot:?}"),
+                SlotKind::Telemetry0 | SlotKind::Answer => {
+                    assert_eq!(has(Flags::LENT), lent, "{slot:?}");
+                    assert!(slot.len > 0, "{slot:?}");
+                }
+                SlotKind::Telemetry1 => {
+                    assert_eq!(has(Flags::SENT), live && !lent, "{slot:?}");
+                    assert_eq!(slot.len == 0, has(Flags::WITHDRAWN) && !lent, "{slot:?}");
+                    assert!(!has(Flags::DUP) || has(Flags::EARLIER), "{slot:?}");
+                    assert!(slot.id != 0 && slot.id != SUBSCRIBE_ID && (slot.id - 1) % self.stride == index);
+                    assert!(ids.insert(slot.id), "an id in use twice");
+                    in_flight += u16::from(live);
+                    awaiting += u16::from(has(Flags::SENT));
+                }
+                SlotKind::TwinGet | SlotKind::TwinReport => {
+                    assert_eq!(slot.len > 0, on(&requests), "{slot:?}");
+                    asked += u16::from(live && !ended);
+                }
+            }
+        }
+        assert_eq!((self.in_flight, self.awaiting, self.asked), (in_flight, awaiting, asked));
+        let is_lent = |index: &u16| slots[usize::from(*index)].flags.has(Flags::LENT);
+        let begun = telemetry.iter().take_while(|index| is_lent(index)).count();
+        assert!(telemetry.iter().skip(begun).all(|index| !is_lent(index)), "lent before an older one");
+        assert_eq!(self.unsent, telemetry.get(begun).copied().unwrap_or(NONE));
+        let deadlines: Vec<_> = waiting.iter().map(|index| slots[usize::from(*index)].deadline).collect();
+        assert!(deadlines.is_sorted(), "{deadlines:?}");
+        assert!(usize::from(self.window.len()) <= storage.inbound.len());
+        self.check_timers(storage, settings);
+    }
+
+    fn check_timers(&self, storage: &Storage<'_>, settings: &Settings) {
+        let armed = |reason| self.timers.is_armed(reason);
+        if !self.state.has_connection() {
+            assert_eq!(self.timers.next().0, Instant::NEVER, "off while offline");
+            assert!(!self.lend.is_some() && self.next_lane(storage, settings).is_none());
+            assert_eq!((self.in_flight, self.awaiting, self.asked, self.methods, self.window.len()), (0, 0, 0, 0, 0));
+            return;
+        }
+        if self.state == State::Closing {
+            assert!(armed(TimeoutReason::Close));
+            return;
+        }
+        let waits = self.lend.is_some() || self.next_lane(storage, settings).is_some();
+        assert_eq!(armed(TimeoutReason::Send), waits, "the watch over stalled sending");
+        assert_eq!(armed(TimeoutReason::Drain), self.state == State::Draining);
+        assert!(self.state != State::Draining || !self.is_drained(storage), "a drain that is over goes on");
+        let sent = |what| !self.lend.is(what);
+        assert_eq!(
+            armed(TimeoutReason::Connack),
+            self.state == State::Connecting && self.connect.is_empty() && sent(Lent::Connect)
+        );
+        assert_eq!(armed(TimeoutReason::Suback), self.subscribing > 0 && sent(Lent::Subscribe));
+        // Other control packets may be lent while PINGRESP is awaited.
+        assert!(self.ping == Ping::Outstanding || !armed(TimeoutReason::Pingresp));
+        assert!(self.ping != Ping::Outstanding || armed(TimeoutReason::Pingresp) || !sent(Lent::Control));
+        assert_eq!(armed(TimeoutReason::Puback), self.awaiting > 0);
+    }
+}

@@ -1,0 +1,304 @@
+//! The base tier allocates nothing: a whole session with a heap that counts.
+
+use iothub_proto::auth::Identity;
+use iothub_proto::error::{CapacityError, Error, TimeoutReason};
+use iothub_proto::event::{Event, TwinToken};
+use iothub_proto::packet::QoS;
+use iothub_proto::time::{Duration, Instant};
+use iothub_proto::topic::{Features, SystemProperties};
+use iothub_proto::{Client, Config, ConnectOptions, Inbound, RxBuffer, Settings, Slot, State, Storage, Telemetry};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's heap, which counts what each thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that ends has no counter any more, and no test either.
+    let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
+}
+
+// SAFETY: every call is the system allocator's own, with the caller's arguments; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// Calls, and fails if the heap was asked for anything.
+#[track_caller]
+fn free<T>(call: impl FnOnce() -> T) -> T {
+    let before = ASKED.get();
+    let result = call();
+    assert_eq!(ASKED.get(), before, "the heap was used");
+    result
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = ASKED.get();
+    drop(vec![0_u8; 10]);
+    assert_eq!(ASKED.get(), before + 2);
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first, (body.len() % 128) as u8 | 128, (body.len() / 128) as u8];
+    packet.extend(body);
+    packet
+}
+
+fn publish(first: u8, topic: &str, id: &[u8], payload: &[u8]) -> Vec<u8> {
+    packet(first, &[&(topic.len() as u16).to_be_bytes()[..], topic.as_bytes(), id, payload].concat())
+}
+
+/// A driver without a heap.
+struct Driver<'m> {
+    client: Client<'m>,
+    rx: RxBuffer<'m>,
+    now: Instant,
+    /// What was sent last.
+    sent: [u8; 512],
+    len: usize,
+}
+
+impl Driver<'_> {
+    fn feed(&mut self, bytes: &[u8]) {
+        free(|| {
+            self.rx.space()[..bytes.len()].copy_from_slice(bytes);
+            self.rx.commit(bytes.len());
+        });
+    }
+
+    /// The next event, of which `look` says whether it is the right one.
+    #[track_caller]
+    fn event<T>(&mut self, look: impl FnOnce(&mut Client<'_>, Event<'_>) -> Option<T>) -> T {
+        let Self { client, rx, now, .. } = self;
+        // The client is free to be called while the event lives, which `poll_event` borrows from `rx` alone.
+        let event = free(|| client.poll_event(*now, rx));
+        let event = event.expect("no error").expect("an event");
+        let shown = format!("{event:?}");
+        free(|| look(client, event)).unwrap_or_else(|| panic!("{shown}"))
+    }
+
+    #[track_caller]
+    fn no_event(&mut self) {
+        assert_eq!(free(|| self.client.poll_event(self.now, &mut self.rx)), Ok(None));
+    }
+
+    /// Sends everything, in two parts each; how many packets that was.
+    fn send(&mut self) -> usize {
+        let mut packets = 0;
+        while let Some(lent) = free(|| self.client.poll_transmit().map(<[u8]>::len)) {
+            let (client, sent) = (&mut self.client, &mut self.sent);
+            free(|| {
+                sent[..lent].copy_from_slice(client.poll_transmit().unwrap_or_default());
+                client.confirm_transmit(self.now, 1)
+            })
+            .expect("lent");
+            free(|| self.client.confirm_transmit(self.now, lent - 1)).expect("lent");
+            self.len = lent;
+            packets += 1;
+        }
+        packets
+    }
+
+    #[track_caller]
+    fn pass(&mut self, reason: TimeoutReason) -> Result<(), Error> {
+        assert_eq!(free(|| self.client.timeout_reason()), Some(reason));
+        self.now = free(|| self.client.poll_timeout()).expect("a deadline");
+        free(|| self.client.handle_timeout(self.now))
+    }
+
+    fn sign_in(&mut self, connack: &[u8]) {
+        let lifetime = Some(Duration::from_secs(3_600));
+        let options = ConnectOptions { password: Some("SharedAccessSignature sig=x"), lifetime, ..Default::default() };
+        free(|| self.client.connect(self.now, &options)).expect("offline");
+        assert_eq!(self.send(), 1);
+        self.feed(connack);
+        self.event(|_, event| matches!(event, Event::Connected { .. }).then_some(()));
+        assert_eq!(self.send(), 1, "SUBSCRIBE");
+        self.feed(b"\x90\x06\xff\xff\x01\x00\x00\x00");
+        self.event(|_, event| matches!(event, Event::Ready { .. }).then_some(()));
+    }
+
+    /// The topic of the answer to the twin request sent last.
+    fn answer_topic(&self, status: u16) -> String {
+        let sent = String::from_utf8_lossy(&self.sent[..self.len]).into_owned();
+        let rid = sent.split("$rid=").nth(1).expect("a request id");
+        let end = rid.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rid.len());
+        format!("$iothub/twin/res/{status}/?$rid={}", &rid[..end])
+    }
+}
+
+const C2D: &str = "devices/dev1/messages/devicebound/%24.mid=7&room=caf%C3%A9";
+
+#[test]
+fn a_whole_session_asks_nothing_of_the_heap() {
+    let (mut tx, mut slots, mut inbound) = ([0; 1_200], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+    let mut room = [0; 512];
+    let settings = Settings {
+        features: Features::ALL_DEVICE,
+        twin_sync: true,
+        max_packet: 512,
+        keep_alive: 60,
+        ..Settings::default()
+    };
+    let identity = Identity::device("contoso.azure-devices.net", "dev1");
+    let client = free(|| {
+        let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+        Client::new(Config { identity, settings }, storage)
+    });
+    let rx = free(|| RxBuffer::new(&mut room));
+    let mut driver = Driver { client: client.expect("room"), rx, now: Instant::ZERO, sent: [0; 512], len: 0 };
+
+    driver.sign_in(b"\x20\x02\x00\x00");
+    assert_eq!(driver.send(), 1, "the fetch of the twin");
+    let document = br#"{"desired":{"$version":4},"reported":{"$version":1}}"#;
+    driver.feed(&publish(0x30, &driver.answer_topic(200), b"", document));
+    driver.event(|_, event| matches!(event, Event::TwinDocument { version: Some(4), .. }).then_some(()));
+
+    telemetry(&mut driver);
+    messages_and_methods(&mut driver);
+    twin(&mut driver);
+
+    driver.pass(TimeoutReason::KeepAlive).expect("PINGREQ");
+    assert_eq!(driver.send(), 1);
+    driver.feed(b"\xd0\x00");
+    driver.no_event();
+
+    resume(&mut driver);
+}
+
+fn telemetry(driver: &mut Driver<'_>) {
+    let system = SystemProperties { message_id: Some("m 1"), ..Default::default() };
+    let properties = [("room", "café"), ("n", "&")];
+    for (qos, id) in [(QoS::AtMostOnce, None), (QoS::AtLeastOnce, Some(2))] {
+        let message = Telemetry { payload: b"21.5", qos, system: &system, properties: &properties };
+        let token = free(|| driver.client.send_telemetry(driver.now, &message)).expect("room");
+        assert_eq!(driver.send(), 1);
+        if let Some(id) = id {
+            driver.feed(&[0x40, 2, 0, id]);
+            driver.event(|_, event| (event == Event::TelemetryAcked(token)).then_some(()));
+        }
+    }
+    // Full, withdrawn, and packets that slide.
+    let message = Telemetry { payload: &[7; 100], ..Default::default() };
+    let mut tokens = [None; 4];
+    for token in &mut tokens {
+        *token = free(|| driver.client.send_telemetry(driver.now, &message)).ok();
+    }
+    let full = free(|| driver.client.send_telemetry(driver.now, &message));
+    assert!(matches!(full, Err(Error::Capacity(CapacityError::SlotsFull | CapacityError::TxFull { .. }))));
+    for token in tokens.into_iter().flatten() {
+        free(|| driver.client.telemetry_withdraw(driver.now, token)).expect("queued");
+    }
+    assert_eq!(free(|| (driver.client.unacked().count(), driver.client.pending().telemetry)), (0, 0));
+}
+
+fn messages_and_methods(driver: &mut Driver<'_>) {
+    driver.feed(&publish(0x32, C2D, b"\x00\x09", b"hello"));
+    let now = driver.now;
+    driver.event(|client, event| {
+        let Event::Message(message) = event else { return None };
+        let mut buffer = [0; 16];
+        let system = message.properties.system();
+        assert!(system.message_id.is_some_and(|id| id == *"7"));
+        for property in message.properties.application() {
+            assert_eq!(property.value?.decode(&mut buffer), Ok("café"));
+        }
+        client.message_accept(now, message.token?).ok()
+    });
+    driver.feed(&publish(0x30, "$iothub/methods/POST/blink/?$rid=7", b"", b"{}"));
+    driver.event(|client, event| {
+        let Event::MethodCall { ref request, .. } = event else { return None };
+        client.method_respond(now, request, 200, b"{}").ok()
+    });
+    assert_eq!(driver.send(), 2, "PUBACK and the answer");
+    // Larger than the buffer: fed in pieces.
+    let large = publish(0x32, C2D, b"\x00\x0a", &[b'x'; 900]);
+    driver.feed(&large[..300]);
+    let token = driver.event(|_, event| match event {
+        Event::Skipped(skipped) => skipped.token,
+        _ => None,
+    });
+    for piece in large[300..].chunks(300) {
+        driver.no_event();
+        driver.feed(piece);
+    }
+    driver.no_event();
+    free(|| driver.client.message_leave(driver.now, token)).expect("undecided");
+    driver.feed(&publish(0x31, "t", b"", b""));
+    driver.event(|_, event| matches!(event, Event::Unknown { .. }).then_some(()));
+}
+
+fn twin(driver: &mut Driver<'_>) {
+    driver.feed(&publish(0x30, "$iothub/twin/PATCH/properties/desired/?$version=5", b"", br#"{"$version":5}"#));
+    driver.event(|_, event| matches!(event, Event::TwinDesired { version: Some(5), .. }).then_some(()));
+    let get = free(|| driver.client.twin_get(driver.now)).expect("room");
+    let ends = |driver: &mut Driver<'_>, token: TwinToken| {
+        assert_eq!(driver.send(), 1);
+        driver.feed(&publish(0x30, &driver.answer_topic(429), b"", b"{}"));
+        driver.event(|_, event| matches!(event, Event::RequestFailed { token: of, .. } if of == token).then_some(()));
+    };
+    ends(driver, get);
+    // With serde_json the patch is checked first, on the heap: that is no call of the base tier.
+    let report = |client: &mut Client<'_>, now| client.twin_report(now, br#"{"a":1}"#);
+    let report = if cfg!(feature = "json") {
+        report(&mut driver.client, driver.now)
+    } else {
+        free(|| report(&mut driver.client, driver.now))
+    };
+    ends(driver, report.expect("room"));
+}
+
+fn resume(driver: &mut Driver<'_>) {
+    let token = free(|| driver.client.send_telemetry(driver.now, &Telemetry::default())).expect("room");
+    let lost = free(|| driver.client.twin_get(driver.now)).expect("room");
+    assert_eq!(driver.send(), 2);
+    free(|| driver.client.handle_eof(driver.now)).expect("a good instant");
+    driver.event(|_, event| matches!(event, Event::RequestFailed { token, .. } if token == lost).then_some(()));
+    driver.event(|_, event| matches!(event, Event::Disconnected(_)).then_some(()));
+
+    driver.sign_in(b"\x20\x02\x01\x00");
+    assert_eq!(driver.send(), 2, "the fetch, and the message again");
+    assert_eq!(driver.sent[0], 0x3a);
+    let id = driver.len - 2;
+    driver.feed(&[0x40, 2, driver.sent[id], driver.sent[id + 1]]);
+    driver.event(|_, event| (event == Event::TelemetryAcked(token)).then_some(()));
+    free(|| driver.client.disconnect(driver.now)).expect("ready");
+    assert_eq!(driver.send(), 1);
+    driver.event(|_, event| matches!(event, Event::Disconnected(_)).then_some(()));
+
+    // Hostile bytes, and a dead link.
+    driver.sign_in(b"\x20\x02\x01\x00");
+    driver.feed(b"\x36");
+    driver.event(|_, event| matches!(event, Event::Disconnected(_)).then_some(()));
+    assert!(free(|| driver.client.poll_event(driver.now, &mut driver.rx).is_err()));
+    assert!(free(|| driver.client.handle_timeout(driver.now)).is_err());
+    driver.rx.clear();
+    let options = ConnectOptions::default();
+    free(|| driver.client.connect(driver.now, &options)).expect("failed");
+    assert_eq!(driver.pass(TimeoutReason::Send), Err(Error::TimedOut(TimeoutReason::Send)));
+    assert_eq!(driver.client.state(), State::Failed);
+}

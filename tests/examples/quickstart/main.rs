@@ -1,0 +1,92 @@
+//! A device holds a whole conversation with an IoT Hub, and shows it.
+//!
+//! ```text
+//! cargo run --example quickstart
+//! cargo run --example quickstart -- --connection-string 'HostName=…;DeviceId=…;SharedAccessKey=…'
+//! ```
+//!
+//! The first talks to the hub simulator in the same process and fails unless everything it shows has happened, by
+//! the hub's own records. The second talks to a real hub.
+//!
+//! | file | what |
+//! |---|---|
+//! | `device` | the driver: the part to copy |
+//! | `link` | TCP and TLS under it |
+//! | `app` | what the device does with its events |
+//! | `story` | the steps of the conversation |
+//! | `simulator` | the hub, its service side and its records |
+//! | `options`, `transcript` | what is asked for and what is printed |
+
+mod app;
+mod device;
+mod link;
+mod options;
+mod simulator;
+mod story;
+mod transcript;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+pub(crate) use options::{Request, parse};
+use story::Setting;
+use transcript::Transcript;
+
+/// Far more than the conversation with the simulator takes: every step of it has a limit of its own.
+const SIMULATOR_LIMIT: Duration = Duration::from_secs(60);
+/// The same with a real hub, without the time for messages and for people.
+const REAL_LIMIT: u32 = 240;
+
+fn main() -> ExitCode {
+    let request = match parse(std::env::args().skip(1)) {
+        Ok(Request::Help) => {
+            println!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("quickstart: {error} (--help tells more)");
+            return ExitCode::from(2);
+        }
+    };
+    let _guard = watch(match &request {
+        Request::Real(hub) => Duration::from_secs(u64::from(REAL_LIMIT + hub.wait + hub.count / 20)),
+        _ => SIMULATOR_LIMIT,
+    });
+    if run(&request, Box::new(std::io::stdout())) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Does what is asked, writes how it goes, and tells whether everything has happened.
+pub(crate) fn run(request: &Request, out: Box<dyn Write>) -> bool {
+    let log = Transcript::new(out);
+    let setting = match request {
+        Request::Help => return true,
+        Request::Simulator { count } => Setting::simulator(*count, &log),
+        Request::Real(hub) => Setting::real(hub, &log),
+    };
+    match setting.and_then(|setting| setting.play(&log)) {
+        Ok(()) => true,
+        Err(missing) => {
+            match log.current() {
+                0 => log.text(format_args!("NOT COMPLETED: {missing}")),
+                step => log.text(format_args!("\nNOT COMPLETED, step {step}: {missing}")),
+            }
+            false
+        }
+    }
+}
+
+/// Ends the program if it takes longer than `limit`, for instance over a name that does not resolve. Dropping what
+/// it gives calls that off.
+fn watch(limit: Duration) -> Sender<()> {
+    let (guard, dropped) = channel();
+    std::thread::spawn(move || {
+        if dropped.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("quickstart: NOT COMPLETED within {} s", limit.as_secs());
+            std::process::exit(1);
+        }
+    });
+    guard
+}

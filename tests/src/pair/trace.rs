@@ -1,0 +1,89 @@
+//! What was on the wire, and the dump of a failure.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
+
+use iothub_proto::time::Instant;
+
+use super::Pair;
+use crate::hub::codec::{self, Packet};
+
+/// Lines that a dump shows.
+const LINES: usize = 60;
+/// Characters of a line: payloads can be long.
+const WIDTH: usize = 240;
+
+/// A packet that the client lent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// When its first byte was lent.
+    pub at: Instant,
+    /// On which connection, counted from 1.
+    pub connection: u32,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What it is, as the hub's codec reads it.
+    pub packet: Packet,
+}
+
+impl Sent {
+    /// The packets in what was lent at once: one, or several acknowledgements.
+    pub(super) fn split(at: Instant, connection: u32, mut bytes: &[u8]) -> Vec<Self> {
+        let mut found = Vec::new();
+        while let Some(len) = codec::frame_len(bytes).expect("the client lends whole packets") {
+            let (frame, rest) = bytes.split_at(len);
+            let packet = codec::decode(frame).expect("the client writes what the hub can read");
+            found.push(Self { at, connection, bytes: frame.to_vec(), packet });
+            bytes = rest;
+        }
+        assert!(bytes.is_empty(), "the client lends whole packets");
+        found
+    }
+
+    /// Payload and DUP flag of a QoS 1 telemetry message.
+    #[must_use]
+    pub fn telemetry(&self) -> Option<(&[u8], bool)> {
+        match &self.packet {
+            Packet::Publish(publish) if publish.qos == 1 => Some((&publish.payload, publish.dup)),
+            _ => None,
+        }
+    }
+}
+
+/// The latest lines of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace(VecDeque<String>);
+
+impl Trace {
+    pub(super) fn note(&mut self, now: Instant, what: fmt::Arguments<'_>) {
+        if self.0.len() == LINES {
+            self.0.pop_front();
+        }
+        let line = format!("{:>9} ms  {what}", now.as_millis());
+        self.0.push_back(line.chars().take(WIDTH).collect());
+    }
+}
+
+/// The first bytes, which tell what a packet is.
+pub(super) fn head(bytes: &[u8]) -> String {
+    let more = if bytes.len() > 48 { "…" } else { "" };
+    format!("{} bytes: {}{more}", bytes.len(), bytes[..bytes.len().min(48)].escape_ascii())
+}
+
+impl Pair {
+    /// What a failed test shows.
+    pub(super) fn dump(&self) -> String {
+        let mut text = String::new();
+        let client = &self.client;
+        let due = client.poll_timeout().map(|at| (at.as_millis(), client.timeout_reason()));
+        let _ = writeln!(text, "now {} ms, connection {}", self.now.as_millis(), self.connections);
+        let _ = writeln!(text, "client {:?}, due {due:?}, {:?}", client.state(), client.pending());
+        let _ = writeln!(text, "client has {} bytes unread, {} bytes free", self.rx.len(), client.tx_free());
+        let _ = writeln!(text, "hub due {:?}, closes {:?}", self.hub.poll_timeout(), self.closes);
+        let _ = writeln!(text, "last events and bytes:");
+        for line in &self.trace.0 {
+            let _ = writeln!(text, "  {line}");
+        }
+        text
+    }
+}

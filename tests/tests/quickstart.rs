@@ -1,0 +1,154 @@
+//! The quickstart, as a program and as what its transcript promises.
+
+#[path = "../examples/quickstart/main.rs"]
+#[expect(dead_code, reason = "a program's own main is not called")]
+mod quickstart;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use iothub_proto::time::Duration as Span;
+use iothub_tests::hub::{CloudMessage, Credentials, Hub, HubConfig};
+use iothub_tests::server::Server;
+use quickstart::{Request, parse, run};
+use serde_json::json;
+
+const KEY: &str = "c2VjcmV0IG9mIG9uZSBkZXZpY2U=";
+
+/// What the program prints, to be read afterwards.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs with these arguments: whether all went well, and the transcript.
+fn quickstart(arguments: &[&str]) -> (bool, String) {
+    let paper = Paper::default();
+    let request = parse(arguments.iter().map(|&argument| argument.to_owned())).unwrap();
+    let done = run(&request, Box::new(paper.clone()));
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    (done, text)
+}
+
+/// A hub with `dev1`, on a port of its own, and a file with its authority's certificate.
+struct RealHub {
+    server: Server,
+    port: String,
+    ca: String,
+}
+
+impl RealHub {
+    fn start(test: &str) -> Self {
+        let mut hub = Hub::new(HubConfig::new("localhost"));
+        hub.register("dev1", Credentials::key(KEY).unwrap());
+        let mut server = Server::new(hub).unwrap();
+        let port = server.listen_tls(0).unwrap().to_string();
+        let ca = std::env::temp_dir().join(format!("iothub-quickstart-{}-{test}.pem", std::process::id()));
+        std::fs::write(&ca, server.ca_pem()).unwrap();
+        Self { server, port, ca: ca.to_str().unwrap().to_owned() }
+    }
+
+    fn quickstart(&self, key: &str, more: &[&str]) -> (bool, String) {
+        let connection_string = format!("HostName=localhost;DeviceId=dev1;SharedAccessKey={key}");
+        let arguments = ["--connection-string", &connection_string, "--port", &self.port, "--count", "30"];
+        quickstart(&[&arguments, more].concat())
+    }
+}
+
+impl Drop for RealHub {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.ca);
+    }
+}
+
+#[test]
+fn a_whole_conversation_with_the_simulator() {
+    let (done, text) = quickstart(&["--count", "150"]);
+    assert!(done, "{text}");
+    assert_eq!(text.matches("checked  ").count(), 8, "{text}");
+    assert!(text.contains("Total: 390 sent, 390 acknowledged, 390 stored, "), "{text}");
+    // It is to be read: on one page, without lines that wrap.
+    assert!(text.lines().count() <= 60, "{text}");
+    let longest = text.lines().filter(|line| !line.starts_with("Total: ")).map(|line| line.chars().count()).max();
+    assert!(longest <= Some(100), "{text}");
+}
+
+#[test]
+fn a_real_hub_with_somebody_at_the_other_side() {
+    let hub = RealHub::start("all");
+    let (done, text) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stored = 0;
+            let all = hub.server.wait(Duration::from_secs(20), |hub| {
+                stored += hub.take_telemetry().len();
+                (stored == 30).then_some(())
+            });
+            assert_eq!((all, stored), (Some(()), 30));
+            hub.server.with(|hub| {
+                hub.send_message("dev1", CloudMessage::new(b"from the cloud").with("a", "b=c")).unwrap();
+                hub.invoke("dev1", "dance", b"{}", Span::from_secs(10));
+                hub.patch_desired("dev1", &json!({ "interval": 7 })).unwrap();
+            });
+        });
+        hub.quickstart(KEY, &["--ca", &hub.ca, "--wait", "20"])
+    });
+    assert!(done, "{text}");
+    for line in [
+        "gets \"from the cloud\"; a = b=c; accepts it",
+        "runs dance and answers 404",
+        "stores what is reported: interval = 7, version 2",
+        "Total: 270 sent, 270 acknowledged; ",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    hub.server.with(|hub| assert_eq!(hub.violations(), []));
+}
+
+#[test]
+fn a_real_hub_with_nobody_there() {
+    let hub = RealHub::start("nobody");
+    let (done, text) = hub.quickstart(KEY, &["--ca", &hub.ca, "--wait", "0"]);
+    assert!(done, "{text}");
+    assert!(text.contains("az iot hub device-twin update -n localhost -d dev1"), "{text}");
+    assert!(text.contains("has not got all of them, and goes on"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_told_without_the_key() {
+    let hub = RealHub::start("wrong");
+    let other_key = "YW5vdGhlciBzZWNyZXQ=";
+    let (done, text) = hub.quickstart(other_key, &["--ca", &hub.ca]);
+    assert!(!done && text.contains("step 1: the hub refused the connection: NotAuthorized"), "{text}");
+    assert!(!text.contains(other_key), "{text}");
+
+    let stranger = RealHub::start("stranger");
+    let (done, text) = hub.quickstart(KEY, &["--ca", &stranger.ca]);
+    assert!(!done && text.contains("step 1: no hub to trust there"), "{text}");
+
+    let (done, text) = hub.quickstart("?", &["--ca", &hub.ca]);
+    assert!(!done && text.contains("NOT COMPLETED: connection string: "), "{text}");
+}
+
+#[test]
+fn the_command_line() {
+    let parse = |line: &str| parse(line.split_whitespace().map(str::to_owned));
+    assert_eq!(parse(""), Ok(Request::Simulator { count: 1_000 }));
+    assert_eq!(parse("--count 7"), Ok(Request::Simulator { count: 7 }));
+    assert_eq!(parse("--count 7 --help"), Ok(Request::Help));
+    let Ok(Request::Real(hub)) = parse("--connection-string - --host gateway --wait 0") else { panic!("real") };
+    assert_eq!((hub.port, hub.count, hub.wait, hub.host.as_deref()), (8883, 100, 0, Some("gateway")));
+    for wrong in ["--count", "--count 0", "--count x", "--port 70000", "--port 1", "SECRET", "--SECRET", "--ca SECRET"]
+    {
+        let error = parse(wrong).unwrap_err();
+        assert!(!error.contains("SECRET"), "{error}");
+    }
+}
