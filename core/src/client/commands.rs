@@ -8,6 +8,11 @@ use crate::session::Withdrawn;
 use crate::storage::window::Decision;
 use crate::time::Instant;
 use crate::topic::Features;
+#[cfg(doc)]
+use crate::{
+    Event,
+    error::{CapacityError, UsageError},
+};
 
 impl Client<'_> {
     /// Adds to what is subscribed, on this connection and all later ones. [`Event::Subscribed`] answers, or
@@ -25,7 +30,7 @@ impl Client<'_> {
     ///
     /// # Errors
     ///
-    /// [`CapacityError`](crate::error::CapacityError) if memory is short;
+    /// [`CapacityError`] if memory is short;
     /// [`UsageError::MessageTooLarge`], [`UsageError::TopicTooLong`], [`UsageError::BadText`] for what the hub
     /// would answer by closing the connection.
     pub fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error> {
@@ -69,7 +74,7 @@ impl Client<'_> {
     /// # Errors
     ///
     /// [`UsageError::Stale`] if its connection is over; [`UsageError::MessageTooLarge`] above 128 KiB;
-    /// [`CapacityError`](crate::error::CapacityError).
+    /// [`CapacityError`].
     pub fn method_respond<'r>(
         &mut self,
         now: Instant,
@@ -85,7 +90,7 @@ impl Client<'_> {
     ///
     /// # Errors
     ///
-    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`](crate::error::CapacityError).
+    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`].
     pub fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error> {
         let (machine, mut parts) = self.split();
         machine.twin_get(&mut parts, now)
@@ -96,7 +101,7 @@ impl Client<'_> {
     /// # Errors
     ///
     /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; with the feature `json`,
-    /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`](crate::error::CapacityError).
+    /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`].
     pub fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error> {
         let (machine, mut parts) = self.split();
         machine.twin_report(&mut parts, now, patch)
