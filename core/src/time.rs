@@ -50,9 +50,14 @@ impl Instant {
         Self(self.0.saturating_sub(latest.0.saturating_sub(now.0)))
     }
 
-    /// `Some(self)` unless this is [`Instant::NEVER`].
-    pub(crate) const fn set(self) -> Option<Self> {
-        if self.0 == u64::MAX { None } else { Some(self) }
+    /// Whether this is a deadline and not [`Instant::NEVER`]. The upper half tells, since no deadline comes near it.
+    pub(crate) const fn is_set(self) -> bool {
+        (self.0 >> 32) as u32 != u32::MAX
+    }
+
+    /// `self` plus `span`, for an instant up to [`Instant::MAX`]: nothing can overflow.
+    pub(crate) const fn after(self, span: Duration) -> Self {
+        Self(self.0.wrapping_add(span.as_millis()))
     }
 }
 
@@ -109,7 +114,7 @@ impl Duration {
 
     /// Three quarters of the span, without a division.
     pub(crate) const fn three_quarters(self) -> Self {
-        Self(self.0.saturating_sub(self.0 >> 2))
+        Self(self.0.wrapping_sub(self.0 >> 2))
     }
 
     /// A quarter of the span, without a division.

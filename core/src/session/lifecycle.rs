@@ -1,18 +1,16 @@
 //! How a connection begins, and what its end does to everything in flight.
 
 use super::state::{self, Command, State, Trigger};
-use super::transmit::{Control, Lend, Lent, Ping};
+use super::transmit::{Lend, Lent, Ping};
 use super::{DisconnectReason, Ended, POISON_CUTS, Session};
 use crate::config::Settings;
 use crate::error::{Error, TimeoutReason, UsageError};
-use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use core::ops::Range;
 
 impl Session {
     /// Whether the application may call `command` now.
-    #[inline(never)]
     pub(crate) fn check(&self, command: Command) -> Result<(), UsageError> {
         if state::permits(self.state, command) { Ok(()) } else { Err(UsageError::InvalidState) }
     }
@@ -103,7 +101,7 @@ impl Session {
         let lent = slot.flags.has(Flags::LENT);
         self.flag(slots, index, Flags::EXPIRED);
         if lent {
-            self.asked = self.asked.saturating_sub(1);
+            self.asked = self.asked.wrapping_sub(1);
         } else {
             self.requests.remove(slots, index);
             self.arena.release(slots, index);
@@ -115,7 +113,6 @@ impl Session {
         self.waiting.remove(slots, index);
         self.flagged.push(slots, index);
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            slot.deadline = Instant::NEVER;
             slot.flags = slot.flags.with(why);
         }
     }
@@ -144,17 +141,16 @@ impl Session {
         let kind = slot.kind;
         let open = matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport)
             && slot.flags.has(Flags::LENT)
-            && slot.deadline != Instant::NEVER;
+            && !slot.flags.has(Flags::LOST.with(Flags::EXPIRED));
         if !open {
             return None;
         }
         self.waiting.remove(slots, index);
-        self.asked = self.asked.saturating_sub(1);
+        self.asked = self.asked.wrapping_sub(1);
         if self.lend.is_slot(index) {
             // Answered before its last byte was confirmed: the bytes stay until they are (law 11).
             if let Some(slot) = slots.get_mut(usize::from(index)) {
                 slot.flags = slot.flags.with(Flags::DONE);
-                slot.deadline = Instant::NEVER;
             }
         } else {
             self.free_slot(slots, index);
@@ -214,17 +210,17 @@ impl Session {
             reason,
             last_sent: self.last_sent,
             suspect: self.suspect(storage.slots),
-            ready_for: self.ready_at.set().map_or(Duration::ZERO, |ready_at| self.now.since(ready_at)),
+            ready_for: self.now.since(self.ready_at),
         });
         self.wipe_connect(storage);
         self.transition(trigger);
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
+        self.end_lend(storage.slots, half_sent);
         self.cut_telemetry(storage.slots);
         self.cut_answers(storage.slots);
-        self.cut_requests(storage.slots, half_sent);
+        self.cut_requests(storage.slots);
         self.window.clear();
         self.timers = super::Timers::new();
-        self.control = Control::EMPTY;
         self.ping = Ping::Idle;
         self.connect = 0..0;
         self.subscribing = 0;
@@ -255,21 +251,16 @@ impl Session {
         Some((Ticket { slot: oldest, generation: slot.generation }, self.cuts))
     }
 
-    /// Unacknowledged QoS 1 is kept, to go out again first; QoS 0 of which a byte was lent may be lost.
+    /// Unacknowledged QoS 1 is kept, to go out again first. What was lent is before what was not; of QoS 0, which may
+    /// be lost, it is gone already.
     fn cut_telemetry(&mut self, slots: &mut [Slot]) {
         let mut next = self.telemetry.first();
-        while next != NONE {
-            let index = next;
+        while let Some(slot) = slots.get_mut(usize::from(next)).filter(|slot| slot.flags.has(Flags::LENT)) {
+            let (index, withdrawn) = (next, slot.flags.has(Flags::WITHDRAWN));
+            slot.flags = Flags::DUP.with(Flags::EARLIER);
             next = self.telemetry.after(slots, index);
-            let Some(slot) = slots.get_mut(usize::from(index)) else { return };
-            if !slot.flags.has(Flags::LENT) {
-                continue;
-            }
-            let over = slot.flags.has(Flags::DONE) || slot.flags.has(Flags::WITHDRAWN);
-            if over || slot.kind == SlotKind::Telemetry0 {
+            if withdrawn {
                 self.forget_telemetry(slots, index);
-            } else {
-                slot.flags = Flags::DUP.with(Flags::EARLIER);
             }
         }
         self.unsent = self.telemetry.first();
@@ -284,17 +275,7 @@ impl Session {
     }
 
     /// A twin request of which a byte was lent is over: sent again, an old patch could overtake a newer one.
-    fn cut_requests(&mut self, slots: &mut [Slot], half_sent: u16) {
-        if half_sent == self.requests.first()
-            && let Some(slot) = slots.get(usize::from(half_sent))
-        {
-            let done = slot.flags.has(Flags::DONE);
-            self.requests.remove(slots, half_sent);
-            self.arena.release(slots, half_sent);
-            if done {
-                self.free_slot(slots, half_sent);
-            }
-        }
+    fn cut_requests(&mut self, slots: &mut [Slot]) {
         let mut next = self.waiting.first();
         while let Some(slot) = slots.get(usize::from(next)) {
             let (index, lent) = (next, slot.flags.has(Flags::LENT));

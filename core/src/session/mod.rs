@@ -1,6 +1,6 @@
 //! MQTT 3.1.1 rules over packets, for one client. No topic has a meaning here.
 //!
-//! * `state`: every state, transition and permission, as data.
+//! * `state`: every state, transition and permission.
 //! * `timer`: deadlines.
 //! * `queue`: what the application wants sent, encoded once and kept until settled.
 //! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
@@ -206,26 +206,27 @@ impl Session {
     /// The next deadline and its reason.
     pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
         let (mut at, mut reason) = self.timers.next();
-        let request = slots.get(usize::from(self.waiting.first()));
-        let request = request.map_or(Instant::NEVER, |slot| slot.deadline);
-        if request < at {
-            (at, reason) = (request, TimeoutReason::Request);
+        if let Some(slot) = slots.get(usize::from(self.waiting.first()))
+            && slot.deadline < at
+        {
+            (at, reason) = (slot.deadline, TimeoutReason::Request);
         }
-        let ping = self.ping_due(settings);
-        if ping < at {
+        if let Some(ping) = self.ping_due(settings)
+            && ping < at
+        {
             (at, reason) = (ping, TimeoutReason::KeepAlive);
         }
-        (at != Instant::NEVER).then_some((at, reason))
+        at.is_set().then_some((at, reason))
     }
 
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
-    fn ping_due(&self, settings: &Settings) -> Instant {
+    fn ping_due(&self, settings: &Settings) -> Option<Instant> {
         if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
-            return Instant::NEVER;
+            return None;
         }
         let interval = Duration::from_secs(u32::from(settings.keep_alive));
-        (self.last_out + interval.three_quarters()).min(self.last_in + interval)
+        Some(self.last_out.after(interval.three_quarters()).min(self.last_in.after(interval)))
     }
 
     /// Takes the earliest deadline that has passed, disarmed.
@@ -245,7 +246,7 @@ impl Session {
     /// Sets the deadline `span` from now.
     #[inline(never)]
     pub(crate) fn arm_after(&mut self, reason: TimeoutReason, span: Duration) {
-        self.timers.arm(reason, self.now + span);
+        self.timers.arm(reason, self.now.after(span));
     }
 
     pub(crate) fn disarm(&mut self, reason: TimeoutReason) {

@@ -74,16 +74,10 @@ impl Session {
         }
     }
 
-    /// Starts, or starts anew, the deadline of the twin request in `index`. Deadlines are constant, so the list
-    /// stays in their order.
+    /// Starts the deadline of the twin request in `index`. Deadlines are constant, so the list stays in their order.
     pub(crate) fn await_answer(&mut self, slots: &mut [Slot], index: u16, deadline: Instant) {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            if slot.deadline != Instant::NEVER {
-                self.waiting.remove(slots, index);
-            }
-            if let Some(slot) = slots.get_mut(usize::from(index)) {
-                slot.deadline = deadline;
-            }
+            slot.deadline = deadline;
             self.waiting.push(slots, index);
         }
     }
@@ -144,7 +138,6 @@ impl Session {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
             slot.kind = SlotKind::Free;
             slot.flags = Flags::NONE;
-            slot.deadline = Instant::NEVER;
             self.free.push(slots, index);
         }
     }
@@ -213,6 +206,7 @@ fn write(
     let mut writer = frame::body_writer(room, header_room);
     body.put(&mut writer, ident)?;
     let remaining = writer.len();
-    let at = |offset: usize| gap.start.saturating_add(offset as u32);
+    // Inside `tx`, whose length is a `u32`.
+    let at = |offset: usize| gap.start.wrapping_add(offset as u32);
     Ok(frame::finish(room, header_room, first, remaining).map(|packet| at(packet.start)..at(packet.end)))
 }

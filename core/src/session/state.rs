@@ -1,4 +1,4 @@
-//! Every state, every transition and every permission, as data.
+//! Every state, every transition and every permission.
 //!
 //! # Theory of operation
 //!
@@ -124,21 +124,14 @@ pub(crate) enum Command {
     Settle,
 }
 
-/// Which command is legal in which state: a row a state, in the order of [`Command`].
-const PERMISSIONS: [(State, [bool; 4]); 7] = [
-    (State::Offline, [true, true, true, false]),
-    (State::Connecting, [false, true, true, false]),
-    (State::Subscribing, [false, true, true, true]),
-    (State::Ready, [false, true, true, true]),
-    (State::Draining, [false, true, true, true]),
-    (State::Closing, [false, true, true, false]),
-    (State::Failed, [true, false, true, false]),
-];
-
 /// Whether `command` is legal in `state`.
-pub(crate) fn permits(state: State, command: Command) -> bool {
-    let row = PERMISSIONS.iter().find(|(of, _)| *of == state);
-    row.and_then(|(_, legal)| legal.get(command as usize)).copied().unwrap_or(false)
+pub(crate) const fn permits(state: State, command: Command) -> bool {
+    match command {
+        Command::Connect => matches!(state, State::Offline | State::Failed),
+        Command::Disconnect => !matches!(state, State::Failed),
+        Command::Queue => true,
+        Command::Settle => state.is_connected(),
+    }
 }
 
 #[cfg(test)]
@@ -167,12 +160,22 @@ mod tests {
 
     #[test]
     fn a_permission_row_stands_for_every_state() {
-        for (state, (of, legal)) in State::ALL.into_iter().zip(PERMISSIONS) {
+        // In the order of `Command`.
+        let rows = [
+            (State::Offline, [true, true, true, false]),
+            (State::Connecting, [false, true, true, false]),
+            (State::Subscribing, [false, true, true, true]),
+            (State::Ready, [false, true, true, true]),
+            (State::Draining, [false, true, true, true]),
+            (State::Closing, [false, true, true, false]),
+            (State::Failed, [true, false, true, false]),
+        ];
+        for (state, (of, legal)) in State::ALL.into_iter().zip(rows) {
             assert_eq!(state, of);
-            assert!(legal[Command::Queue as usize], "commands are queued in every state");
-            assert_eq!(legal[Command::Settle as usize], state.is_connected(), "{state:?}");
-            assert_eq!(legal[Command::Connect as usize], next(state, Trigger::Connect).is_some(), "{state:?}");
-            assert_eq!(legal[Command::Disconnect as usize], next(state, Trigger::Disconnect).is_some(), "{state:?}");
+            let commands = [Command::Connect, Command::Disconnect, Command::Queue, Command::Settle];
+            assert_eq!(commands.map(|command| permits(state, command)), legal, "{state:?}");
+            assert_eq!(permits(state, Command::Connect), next(state, Trigger::Connect).is_some(), "{state:?}");
+            assert_eq!(permits(state, Command::Disconnect), next(state, Trigger::Disconnect).is_some(), "{state:?}");
         }
     }
 }

@@ -42,13 +42,13 @@ impl Timers {
     }
 
     pub(crate) fn is_armed(&self, reason: TimeoutReason) -> bool {
-        self.deadlines.get(reason as usize).is_some_and(|&deadline| deadline != Instant::NEVER)
+        self.deadlines.get(reason as usize).is_some_and(|deadline| deadline.is_set())
     }
 
     /// The earliest deadline; [`Instant::NEVER`] if none is set.
     pub(crate) fn next(&self) -> (Instant, TimeoutReason) {
         let mut earliest = (Instant::NEVER, TimeoutReason::Connack);
-        for (&at, reason) in self.deadlines.iter().zip(REASONS) {
+        for (&at, &reason) in self.deadlines.iter().zip(&REASONS) {
             if at < earliest.0 {
                 earliest = (at, reason);
             }

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
 use crate::storage::list::NONE;
-use crate::storage::{Flags, SlotKind, Storage};
+use crate::storage::{Flags, Slot, SlotKind, Storage};
 use core::ops::Range;
 use zeroize::Zeroize;
 
@@ -65,17 +65,16 @@ pub(crate) enum Lent {
     Slot(u16),
 }
 
-/// The packet being lent, and how much of it was confirmed.
+/// The packet being lent, and where its bytes are that were not confirmed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lend {
     what: Lent,
     start: u32,
-    len: u32,
-    sent: u32,
+    end: u32,
 }
 
 impl Lend {
-    pub(super) const NOTHING: Self = Self { what: Lent::Nothing, start: 0, len: 0, sent: 0 };
+    pub(super) const NOTHING: Self = Self { what: Lent::Nothing, start: 0, end: 0 };
 
     pub(super) fn is_some(&self) -> bool {
         self.what != Lent::Nothing
@@ -171,9 +170,12 @@ impl Session {
                 self.lend_reserve(Lent::Connect, packet);
             }
             Lane::Subscribe | Lane::TwinGet => {}
-            Lane::Control => self.lend_control(storage),
+            Lane::Control => {
+                self.put_control(storage);
+                self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
+            }
             Lane::Disconnect => {
-                self.control = Control::EMPTY;
+                self.control.len = 0;
                 self.control.put(&packet::disconnect::DISCONNECT);
                 self.start_lend(Lent::Disconnect, 0, u32::from(self.control.len), LastSent::Disconnect);
             }
@@ -188,16 +190,16 @@ impl Session {
             Lent::Subscribe => LastSent::Subscribe,
             _ => LastSent::TwinRequest,
         };
-        self.start_lend(what, packet.start, packet.len() as u32, kind);
+        self.start_lend(what, packet.start, packet.end, kind);
     }
 
-    fn start_lend(&mut self, what: Lent, start: u32, len: u32, kind: LastSent) {
-        self.lend = Lend { what, start, len, sent: 0 };
+    const fn start_lend(&mut self, what: Lent, start: u32, end: u32, kind: LastSent) {
+        self.lend = Lend { what, start, end };
         self.last_sent = Some(kind);
     }
 
-    fn lend_control(&mut self, storage: &Storage<'_>) {
-        self.control = Control::EMPTY;
+    fn put_control(&mut self, storage: &Storage<'_>) {
+        self.control.len = 0;
         if self.ping == Ping::Due {
             self.ping = Ping::Outstanding;
             self.control.put(&packet::ping::PINGREQ);
@@ -208,17 +210,17 @@ impl Session {
             self.control.put(&packet::puback::packet(id));
             self.window.pop(storage.inbound);
         }
-        self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
     }
 
     fn lend_slot(&mut self, storage: &mut Storage<'_>, index: u16) {
         let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
         slot.flags = slot.flags.with(Flags::LENT);
-        let (start, len) = (slot.start, slot.len);
+        let (start, end) = (slot.start, slot.end());
         let kind = match slot.kind {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
                 if slot.kind == SlotKind::Telemetry1 {
-                    self.in_flight = self.in_flight.saturating_add(1);
+                    // No more than there are slots, as every count of them.
+                    self.in_flight = self.in_flight.wrapping_add(1);
                     // DUP if and only if a byte was lent before in this session (MQTT-3.3.1-1).
                     if let Some(first) = storage.tx.get_mut(start as usize) {
                         let dup = if slot.flags.has(Flags::DUP) { publish::DUP } else { 0 };
@@ -230,11 +232,11 @@ impl Session {
             }
             SlotKind::Answer => LastSent::MethodAnswer,
             SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => {
-                self.asked = self.asked.saturating_add(1);
+                self.asked = self.asked.wrapping_add(1);
                 LastSent::TwinRequest
             }
         };
-        self.start_lend(Lent::Slot(index), start, len, kind);
+        self.start_lend(Lent::Slot(index), start, end, kind);
     }
 
     /// The bytes lent and not confirmed.
@@ -244,8 +246,7 @@ impl Session {
             Lent::Control | Lent::Disconnect => &self.control.bytes,
             _ => tx,
         };
-        let end = self.lend.start.saturating_add(self.lend.len) as usize;
-        memory.get(self.lend.start.saturating_add(self.lend.sent) as usize..end)
+        memory.get(self.lend.start as usize..self.lend.end as usize)
     }
 
     /// `count` bytes of what is lent were sent. Gives what that completed.
@@ -255,17 +256,16 @@ impl Session {
         settings: &Settings,
         count: usize,
     ) -> Result<Lent, UsageError> {
-        let lent = self.lend.len.saturating_sub(self.lend.sent);
-        let count = u32::try_from(count)
-            .ok()
-            .filter(|&count| count <= lent)
-            .ok_or(UsageError::BadConfirm { lent: lent as usize, confirmed: count })?;
+        let lent = self.lend.end.wrapping_sub(self.lend.start) as usize;
+        if count > lent {
+            return Err(UsageError::BadConfirm { lent, confirmed: count });
+        }
         if count == 0 {
             return Ok(Lent::Nothing);
         }
         // Progress: the watch over stalled sending begins anew, if there is more to send.
         self.timers.disarm(TimeoutReason::Send);
-        self.lend.sent = self.lend.sent.saturating_add(count);
+        self.lend.start = self.lend.start.wrapping_add(count as u32);
         if count < lent {
             return Ok(Lent::Nothing);
         }
@@ -296,35 +296,46 @@ impl Session {
     }
 
     fn slot_sent(&mut self, storage: &mut Storage<'_>, settings: &Settings, index: u16) {
-        let slots = &mut *storage.slots;
-        let Some(slot) = slots.get_mut(usize::from(index)) else { return };
+        let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
         let (kind, flags) = (slot.kind, slot.flags);
+        self.end_lend(storage.slots, index);
+        if flags.has(Flags::DONE.with(Flags::EXPIRED)) {
+            return;
+        }
         match kind {
-            SlotKind::Telemetry0 => self.forget_telemetry(slots, index),
-            SlotKind::Telemetry1 if flags.has(Flags::DONE) => self.forget_telemetry(slots, index),
             SlotKind::Telemetry1 => {
-                slot.flags = flags.with(Flags::SENT);
-                self.awaiting = self.awaiting.saturating_add(1);
-                if flags.has(Flags::WITHDRAWN) {
-                    self.arena.release(slots, index);
-                }
                 if !self.timers.is_armed(TimeoutReason::Puback) {
                     self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
                 }
             }
-            SlotKind::Answer => {
-                self.answers.remove(slots, index);
-                self.free_slot(slots, index);
+            SlotKind::TwinGet | SlotKind::TwinReport => {
+                // Anew: the hub's time begins now.
+                self.waiting.remove(storage.slots, index);
+                self.await_answer(storage.slots, index, self.now.after(settings.request_timeout));
             }
-            SlotKind::TwinGet | SlotKind::TwinReport | SlotKind::Free => {
-                self.requests.remove(slots, index);
+            SlotKind::Telemetry0 | SlotKind::Answer | SlotKind::Free => {}
+        }
+    }
+
+    /// The packet in `index` is lent no more, sent or not: what nothing is awaited for is gone.
+    #[inline(never)]
+    pub(super) fn end_lend(&mut self, slots: &mut [Slot], index: u16) {
+        let Some(slot) = slots.get_mut(usize::from(index)) else { return };
+        let (kind, flags) = (slot.kind, slot.flags);
+        let awaits = !flags.has(Flags::DONE);
+        if kind == SlotKind::Telemetry1 && awaits {
+            slot.flags = flags.with(Flags::SENT);
+            self.awaiting = self.awaiting.wrapping_add(1);
+            if flags.has(Flags::WITHDRAWN) {
                 self.arena.release(slots, index);
-                if flags.has(Flags::DONE) {
-                    self.free_slot(slots, index);
-                } else if !flags.has(Flags::EXPIRED) {
-                    self.await_answer(slots, index, self.now + settings.request_timeout);
-                }
             }
+            return;
+        }
+        self.queue(kind).remove(slots, index);
+        if awaits && matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport) {
+            self.arena.release(slots, index);
+        } else {
+            self.free_slot(slots, index);
         }
     }
 

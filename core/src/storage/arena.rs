@@ -80,7 +80,7 @@ impl Arena {
     pub(crate) fn commit(&mut self, slots: &mut [Slot], index: u16, place: &Range<u32>) {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
             slot.start = place.start;
-            slot.len = place.len() as u32;
+            slot.len = place.end.wrapping_sub(place.start);
             self.places.insert(slots, self.newest, index);
             self.newest = index;
         }

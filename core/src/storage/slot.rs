@@ -69,7 +69,7 @@ impl Flags {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    /// Deadline of a twin request.
+    /// Deadline of a twin request that waits for its answer.
     pub(crate) deadline: Instant,
     /// Its packet's place in `tx`; `len` 0: no bytes there (any more).
     pub(crate) start: u32,

@@ -83,7 +83,7 @@ impl Window {
         }
         let record = records.get_mut(self.index(records.len(), self.len)?)?;
         *record = Inbound { id: Some(id), decision };
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
         self.partial = partial;
         Some(number)
     }
@@ -137,9 +137,10 @@ impl Window {
 
     const fn advance(&mut self, capacity: usize) {
         if self.len > 0 {
-            self.len = self.len.saturating_sub(1);
+            self.len = self.len.wrapping_sub(1);
             self.oldest = self.oldest.wrapping_add(1);
-            let next = self.start.saturating_add(1);
+            // Below the capacity, which is not above 65,535.
+            let next = self.start.wrapping_add(1);
             self.start = if (next as usize) < capacity { next } else { 0 };
         }
     }

@@ -163,3 +163,18 @@ fn settled_in_order_nothing_is_moved() {
         }
     }
 }
+
+#[test]
+fn a_refused_packet_changes_nothing() {
+    let mut model = Model::new(0, 100);
+    assert!(model.put(30) && model.put(30) && model.put(30));
+    for round in 0..1_000 {
+        let places: Vec<_> = model.live.iter().map(|&index| model.slots[index as usize].start).collect();
+        assert!(!model.put(30), "round {round}");
+        model.settle(0);
+        assert!(model.put(30), "round {round}");
+        let now: Vec<_> = model.live.iter().map(|&index| model.slots[index as usize].start).collect();
+        assert_eq!(now[..2], places[1..], "the next place is where it was: nothing has to move");
+        model.check();
+    }
+}
