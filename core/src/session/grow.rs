@@ -56,7 +56,7 @@ impl Session {
     pub(crate) fn gather(&mut self, storage: &mut Storage<'_>) {
         self.arena.gather(storage.slots, storage.tx, NONE);
         if let Some(slot) = storage.slots.get(usize::from(self.lend.slot())) {
-            self.lend.moved_to(slot.start);
+            self.lend.moved_to(slot.end());
         }
     }
 

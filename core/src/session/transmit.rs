@@ -88,10 +88,11 @@ impl Lend {
         self.what == Lent::Slot(index)
     }
 
-    /// Its packet was moved.
+    /// Its packet was moved, and has its end here now.
     #[cfg(feature = "alloc")]
-    pub(super) const fn moved_to(&mut self, start: u32) {
-        self.start = start;
+    pub(super) const fn moved_to(&mut self, end: u32) {
+        self.start = end.wrapping_sub(self.end.wrapping_sub(self.start));
+        self.end = end;
     }
 
     /// The slot whose packet is lent, or [`NONE`].
