@@ -94,6 +94,8 @@ mod client;
 mod config;
 pub mod error;
 pub mod event;
+#[cfg(feature = "alloc")]
+mod owned;
 pub mod packet;
 pub mod retry;
 mod session;
@@ -107,6 +109,8 @@ pub mod wire;
 pub use client::{Client, Handled, Pending, Unacked};
 pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
+#[cfg(feature = "alloc")]
+pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};
 

@@ -64,6 +64,10 @@ impl Machine {
                 break;
             }
             let rest = input.get(handled.consumed..).unwrap_or_default();
+            #[cfg(feature = "alloc")]
+            if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
+                break;
+            }
             let error = match self.session.step(parts.storage, parts.settings, rest) {
                 Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
                     handled.needed = bytes;

@@ -2,7 +2,7 @@
 
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::Connect;
@@ -20,6 +20,24 @@ pub(crate) struct Parts<'p, 's> {
     pub(crate) storage: &'p mut Storage<'s>,
     pub(crate) identity: &'p Identity<'p>,
     pub(crate) settings: &'p Settings,
+    /// Whether the owner can make more room for inbound records: input then stops where that is needed.
+    #[cfg(feature = "alloc")]
+    pub(crate) inbound_grows: bool,
+}
+
+/// How much memory an owner has, or may come to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) tx: usize,
+    pub(crate) slots: usize,
+    pub(crate) inbound: usize,
+}
+
+impl Limits {
+    /// Memory that does not grow.
+    pub(crate) const fn of(storage: &Storage<'_>) -> Self {
+        Self { tx: storage.tx.len(), slots: storage.slots.len(), inbound: storage.inbound.len() }
+    }
 }
 
 pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
@@ -65,20 +83,19 @@ pub struct Pending {
 
 impl Machine {
     /// Checks everything once; trusted after. Gives the bytes of the reserve.
-    pub(crate) fn check(config: &Config<'_>, storage: &Storage<'_>) -> Result<u32, Error> {
-        let Config { identity, settings } = config;
+    pub(crate) fn check(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<u32, Error> {
         identity.check()?;
         settings.check()?;
         check_features(identity, settings.features)?;
-        if storage.slots.len() >= usize::from(NONE) {
+        if limits.slots >= usize::from(NONE) {
             return Err(UsageError::BadSetting(Setting::Slots).into());
         }
-        if storage.inbound.is_empty() || storage.inbound.len() > usize::from(NONE) {
+        if limits.inbound == 0 || limits.inbound > usize::from(NONE) {
             return Err(UsageError::BadSetting(Setting::Inbound).into());
         }
         let reserve = reserve(identity, settings);
-        if reserve >= storage.tx.len() || u32::try_from(storage.tx.len()).is_err() {
-            return Err(CapacityError::TooLarge { needed: reserve, capacity: storage.tx.len() }.into());
+        if reserve >= limits.tx || u32::try_from(limits.tx).is_err() {
+            return Err(CapacityError::TooLarge { needed: reserve, capacity: limits.tx }.into());
         }
         Ok(reserve as u32)
     }

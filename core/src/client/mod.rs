@@ -5,6 +5,8 @@
 //! a packet gets a meaning.
 
 mod commands;
+#[cfg(feature = "alloc")]
+mod grow;
 mod inbound;
 mod lifecycle;
 mod machine;
@@ -27,7 +29,7 @@ use crate::session::state::State;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
 use core::mem::MaybeUninit;
-use machine::{Machine, Parts};
+pub(crate) use machine::{Limits, Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
 ///
@@ -123,7 +125,7 @@ impl<'a> Client<'a> {
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
-        let reserve = Machine::check(&config, &storage)?;
+        let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
         Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
@@ -149,7 +151,7 @@ impl<'a> Client<'a> {
         config: Config<'a>,
         storage: Storage<'a>,
     ) -> Result<&'p mut Self, Error> {
-        let reserve = Machine::check(&config, &storage)?;
+        let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
         Ok(Self::put(place, reserve, config, storage))
     }
 
@@ -166,7 +168,14 @@ impl<'a> Client<'a> {
 
     fn split(&mut self) -> (&mut Machine, Parts<'_, 'a>) {
         let Config { identity, settings } = &self.config;
-        (&mut self.machine, Parts { storage: &mut self.storage, identity, settings })
+        let parts = Parts {
+            storage: &mut self.storage,
+            identity,
+            settings,
+            #[cfg(feature = "alloc")]
+            inbound_grows: false,
+        };
+        (&mut self.machine, parts)
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are

@@ -14,7 +14,7 @@ pub struct Unacked<'c> {
 }
 
 impl<'c> Unacked<'c> {
-    pub(super) fn new(machine: &'c Machine, slots: &'c [Slot]) -> Self {
+    pub(crate) fn new(machine: &'c Machine, slots: &'c [Slot]) -> Self {
         Self { session: &machine.session, slots, next: machine.session.next_unacked(slots, None) }
     }
 }

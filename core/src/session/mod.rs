@@ -6,8 +6,11 @@
 //! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
 //! * `receive`: one inbound packet, checked and sorted.
 //! * `lifecycle`: how a connection begins and what its end does to everything in flight.
+//! * `grow` (feature `alloc`): memory that comes and goes under a living session.
 
 mod ending;
+#[cfg(feature = "alloc")]
+mod grow;
 mod lifecycle;
 mod queue;
 mod receive;

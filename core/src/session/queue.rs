@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// The names of the next use of `slot`, whose number is `index`.
-    fn ident(&self, slot: &Slot, index: u16, kind: SlotKind) -> Ident {
+    pub(super) fn ident(&self, slot: &Slot, index: u16, kind: SlotKind) -> Ident {
         // Ids of one slot are `stride` apart: the slot follows from the id, and an id comes back late.
         let next = slot.id.checked_add(self.stride).filter(|&next| slot.id != 0 && next != SUBSCRIBE_ID);
         let id = next.unwrap_or(index.wrapping_add(1));

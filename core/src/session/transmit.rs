@@ -88,6 +88,13 @@ impl Lend {
         self.what == Lent::Slot(index)
     }
 
+    /// Its packet was moved, and has its end here now.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn moved_to(&mut self, end: u32) {
+        self.start = end.wrapping_sub(self.end.wrapping_sub(self.start));
+        self.end = end;
+    }
+
     /// The slot whose packet is lent, or [`NONE`].
     pub(super) fn slot(&self) -> u16 {
         match self.what {

@@ -98,6 +98,12 @@ impl Arena {
         }
     }
 
+    /// Whether there is no packet.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// The largest packet [`reserve`](Self::reserve) has a place for now.
     pub(crate) fn largest(&self, slots: &[Slot], len: usize, lent: u16) -> usize {
         self.widest(slots, len, lent).1
@@ -125,7 +131,7 @@ impl Arena {
 
     /// Moves every packet down against the one before it, but for `lent`.
     #[inline(never)]
-    fn gather(&self, slots: &mut [Slot], tx: &mut [u8], lent: u16) {
+    pub(crate) fn gather(&self, slots: &mut [Slot], tx: &mut [u8], lent: u16) {
         let mut end = self.base;
         let mut next = self.places.first();
         while let Some(slot) = slots.get_mut(usize::from(next)) {

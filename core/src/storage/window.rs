@@ -49,6 +49,18 @@ impl Window {
         self.len
     }
 
+    /// Whether there is no record left.
+    pub(crate) const fn is_full(&self, records: &[Inbound]) -> bool {
+        self.len as usize >= records.len()
+    }
+
+    /// Makes the oldest record the first, so that records can be added behind the last.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn straighten(&mut self, records: &mut [Inbound]) {
+        records.rotate_left(usize::from(self.start).min(records.len()));
+        self.start = 0;
+    }
+
     /// Forgets everything: with its connection, every token dies.
     pub(crate) const fn clear(&mut self) {
         self.oldest = self.oldest.wrapping_add(self.len);
@@ -66,7 +78,7 @@ impl Window {
         partial: bool,
     ) -> Option<u16> {
         let number = self.oldest.wrapping_add(self.len);
-        if usize::from(self.len) >= records.len() {
+        if self.is_full(records) {
             return None;
         }
         let record = records.get_mut(self.index(records.len(), self.len)?)?;
@@ -195,6 +207,36 @@ mod tests {
             assert!(window.decide(&mut records, number, Decision::Accepted), "round {round}");
             assert_eq!(window.next_ack(&records), Some(id(7)));
             window.pop(&records);
+        }
+    }
+
+    /// Whatever was in the ring and wherever it began: behind a straightened one there is room for more, and
+    /// tokens and the order of PUBACKs stay.
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn grows_wherever_it_begins() {
+        for (passed, kept) in (0..8).flat_map(|passed| (0..=3).map(move |kept| (passed, kept))) {
+            let mut small = [Inbound::EMPTY; 3];
+            let mut window = Window { oldest: u16::MAX - 2, ..Window::default() };
+            for _ in 0..passed {
+                window.push(&mut small, id(9), Decision::Accepted, false).unwrap();
+                window.pop(&small);
+            }
+            let push = |window: &mut Window, records: &mut [Inbound], ids: core::ops::Range<u16>| {
+                ids.map(|n| window.push(records, id(10 + n), Decision::Undecided, false).unwrap())
+                    .collect::<std::vec::Vec<_>>()
+            };
+            let mut tokens = push(&mut window, &mut small, 0..kept);
+            window.straighten(&mut small);
+            let mut large = [Inbound::EMPTY; 7];
+            large[..3].copy_from_slice(&small);
+            tokens.extend(push(&mut window, &mut large, kept..7));
+            assert!(window.is_full(&large));
+            for (n, token) in (0..).zip(tokens) {
+                assert!(window.decide(&mut large, token, Decision::Accepted), "{n} after {passed}");
+                assert_eq!(window.next_ack(&large), Some(id(10 + n)));
+                window.pop(&large);
+            }
         }
     }
 }
