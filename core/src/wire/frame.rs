@@ -138,9 +138,14 @@ pub(crate) fn finish(room: &mut [u8], header_room: usize, first: u8, remaining: 
     let fits = len <= header_room && remaining <= MAX_REMAINING_LENGTH && end <= room.len();
     let start = header_room.wrapping_sub(len);
     let place = if fits { room.get_mut(start..header_room) } else { None };
-    let Some((to, lengths)) = place.and_then(<[u8]>::split_first_mut) else {
-        return Err(len.saturating_add(remaining));
-    };
+    let Some(place) = place else { return Err(len.saturating_add(remaining)) };
+    fill_header(place, first, remaining);
+    Ok(start..end)
+}
+
+/// Fills `place`, which has one byte and as many as [`remaining_length_len`] says.
+fn fill_header(place: &mut [u8], first: u8, remaining: usize) {
+    let Some((to, lengths)) = place.split_first_mut() else { return };
     *to = first;
     let mut rest = remaining;
     for to in lengths {
@@ -148,7 +153,6 @@ pub(crate) fn finish(room: &mut [u8], header_room: usize, first: u8, remaining: 
         *to = (rest & 0x7F) as u8 | more;
         rest >>= 7;
     }
-    Ok(start..end)
 }
 
 #[cfg(test)]
