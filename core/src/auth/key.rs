@@ -199,9 +199,8 @@ impl SharedAccessKey {
 #[inline(never)]
 fn sha256(key: Option<&[u8; BLOCK]>, pad: u8, message: &[u8], out: &mut [u8; 32]) {
     /// The first 32 bits of the fractional parts of the square roots of the first 8 primes (§5.3.3).
-    const START: [u32; 8] = [
-        0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-    ];
+    const START: [u32; 8] =
+        [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
     let mut state = START;
     let mut block = [0; BLOCK];
     let mut bits = (message.len() as u64) << 3;
