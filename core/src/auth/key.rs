@@ -199,18 +199,17 @@ impl SharedAccessKey {
 #[inline(never)]
 fn sha256(key: Option<&[u8; BLOCK]>, pad: u8, message: &[u8], out: &mut [u8; 32]) {
     /// The first 32 bits of the fractional parts of the square roots of the first 8 primes (§5.3.3).
-    const START: [u32; 8] = [
-        0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-    ];
+    const START: [u32; 8] =
+        [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
     let mut state = START;
     let mut block = [0; BLOCK];
-    let mut bits = (message.len() as u64) << 3;
+    let mut len = message.len() as u64;
     if let Some(key) = key {
         for (to, from) in block.iter_mut().zip(key) {
             *to = from ^ pad;
         }
         compress256(&mut state, core::slice::from_ref(&block));
-        bits = bits.wrapping_add(8 * BLOCK as u64);
+        len = len.wrapping_add(BLOCK as u64);
     }
     let (blocks, rest) = message.as_chunks();
     compress256(&mut state, blocks);
@@ -227,7 +226,7 @@ fn sha256(key: Option<&[u8; BLOCK]>, pad: u8, message: &[u8], out: &mut [u8; 32]
         block.fill(0);
     }
     if let Some(end) = block.last_chunk_mut() {
-        *end = bits.to_be_bytes();
+        *end = (len << 3).to_be_bytes();
     }
     compress256(&mut state, core::slice::from_ref(&block));
     for (to, word) in out.as_chunks_mut().0.iter_mut().zip(&state) {

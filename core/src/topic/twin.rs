@@ -1,7 +1,7 @@
 //! The device twin: requests out, responses and desired changes in. Devices and modules use the same text.
 
-use super::query::Query;
 use super::Inbound;
+use super::query::Query;
 use crate::wire::{Writer, decimal};
 
 /// Reads `{status}/?$rid={rid}[&$version={v}]`, what follows `$iothub/twin/res/`.

@@ -248,7 +248,11 @@ impl Finder {
             (b' ' | b'\t' | b'\n' | b'\r', same) => same,
             (b']' | b'}', State::FirstName | State::AfterValue) => self.close(byte),
             (b',', State::AfterValue) if self.depth > 0 => {
-                if self.kinds & 1 == 1 { State::Name } else { State::Value }
+                if self.kinds & 1 == 1 {
+                    State::Name
+                } else {
+                    State::Value
+                }
             }
             (b':', State::Colon) => State::Value,
             (b'"', State::FirstName | State::Name) => {
