@@ -124,32 +124,31 @@ const MAX_PACKET_LIMIT: u32 = 268_435_460;
 impl Settings {
     /// Checks every range.
     pub(crate) fn check(&self) -> Result<(), UsageError> {
-        let bad = |setting| Err(UsageError::BadSetting(setting));
-        let timeouts = [
-            self.connect_timeout,
-            self.subscribe_timeout,
-            self.ping_timeout,
-            self.puback_timeout,
-            self.send_timeout,
-            self.request_timeout,
-            self.drain_timeout,
-            self.close_timeout,
-        ];
-        if self.keep_alive > MAX_KEEP_ALIVE {
-            bad(Setting::KeepAlive)
-        } else if !(MIN_MAX_PACKET..=self.packet_limit).contains(&self.max_packet) {
-            bad(Setting::MaxPacket)
+        let no_time = |timeout: Duration| timeout == Duration::ZERO;
+        let wrong = if self.keep_alive > MAX_KEEP_ALIVE {
+            Setting::KeepAlive
+        } else if self.max_packet < MIN_MAX_PACKET || self.max_packet > self.packet_limit {
+            Setting::MaxPacket
         } else if self.packet_limit > MAX_PACKET_LIMIT {
-            bad(Setting::PacketLimit)
+            Setting::PacketLimit
         } else if self.send_window == 0 {
-            bad(Setting::SendWindow)
-        } else if timeouts.contains(&Duration::ZERO) {
-            bad(Setting::Timeout)
+            Setting::SendWindow
+        } else if no_time(self.connect_timeout)
+            || no_time(self.subscribe_timeout)
+            || no_time(self.ping_timeout)
+            || no_time(self.puback_timeout)
+            || no_time(self.send_timeout)
+            || no_time(self.request_timeout)
+            || no_time(self.drain_timeout)
+            || no_time(self.close_timeout)
+        {
+            Setting::Timeout
         } else if self.twin_sync && !self.features.contains(Features::TWIN.union(Features::DESIRED)) {
-            bad(Setting::TwinSync)
+            Setting::TwinSync
         } else {
-            Ok(())
-        }
+            return Ok(());
+        };
+        Err(UsageError::BadSetting(wrong))
     }
 }
 

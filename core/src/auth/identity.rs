@@ -110,18 +110,22 @@ impl<'a> Identity<'a> {
     ///
     /// [`UsageError::BadText`] names the first field that is empty, too long, or has another character.
     pub fn check(&self) -> Result<(), UsageError> {
-        check_text(Field::HostName, self.host_name, MAX_HOST, is_host_byte)?;
-        check_text(Field::DeviceId, self.device_id, MAX_ID, is_id_byte)?;
-        if let Some(module_id) = self.module_id {
-            check_text(Field::ModuleId, module_id, MAX_ID, is_id_byte)?;
-        }
-        check_text(Field::ApiVersion, self.api_version, MAX_API_VERSION, is_host_byte)?;
-        // Percent-encoding carries any character of the other two.
-        check_text(Field::Product, self.product, MAX_PRODUCT, |_| true)?;
-        if let Some(model_id) = self.model_id {
-            check_text(Field::ModelId, model_id, MAX_MODEL_ID, |_| true)?;
-        }
-        Ok(())
+        let (field, at) = if let Some(at) = bad(self.host_name, MAX_HOST, Allowed::Host) {
+            (Field::HostName, at)
+        } else if let Some(at) = bad(self.device_id, MAX_ID, Allowed::Id) {
+            (Field::DeviceId, at)
+        } else if let Some(at) = self.module_id.and_then(|id| bad(id, MAX_ID, Allowed::Id)) {
+            (Field::ModuleId, at)
+        } else if let Some(at) = bad(self.api_version, MAX_API_VERSION, Allowed::Host) {
+            (Field::ApiVersion, at)
+        } else if let Some(at) = bad(self.product, MAX_PRODUCT, Allowed::Any) {
+            (Field::Product, at)
+        } else if let Some(at) = self.model_id.and_then(|id| bad(id, MAX_MODEL_ID, Allowed::Any)) {
+            (Field::ModelId, at)
+        } else {
+            return Ok(());
+        };
+        Err(UsageError::BadText { field, at })
     }
 
     /// Appends the MQTT client id: `device` or `device/module`. Ids are never encoded here.
@@ -171,25 +175,36 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// `BadText` unless `text` has 1 to `max` bytes and all are allowed.
-#[inline(never)]
-fn check_text(field: Field, text: &str, max: usize, allowed: fn(u8) -> bool) -> Result<(), UsageError> {
-    match text.bytes().enumerate().position(|(at, byte)| at >= max || !allowed(byte)) {
-        Some(at) => Err(UsageError::BadText { field, at }),
-        None if text.is_empty() => Err(UsageError::BadText { field, at: 0 }),
-        None => Ok(()),
+/// Which characters a text may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    /// A DNS name has these, and `_` is seen in names of gateways. No port, no scheme: a pasted URL stops here.
+    Host,
+    /// What the hub documents for ids without `+` and `#`, and the legacy `:` and `;`.
+    Id,
+    /// All: percent-encoding carries them.
+    Any,
+}
+
+impl Allowed {
+    const fn has(self, byte: u8) -> bool {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' => true,
+            b'%' | b'*' | b'?' | b'!' | b'(' | b')' | b',' | b'=' | b'@' | b'$' | b'\'' | b':' | b';' => {
+                !matches!(self, Self::Host)
+            }
+            _ => matches!(self, Self::Any),
+        }
     }
 }
 
-/// A DNS name has these, and `_` is seen in names of gateways. No port, no scheme: a pasted URL stops here.
-const fn is_host_byte(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_')
-}
-
-/// What the hub documents for ids without `+` and `#`, and the legacy `:` and `;`.
-const fn is_id_byte(byte: u8) -> bool {
-    is_host_byte(byte)
-        || matches!(byte, b'%' | b'*' | b'?' | b'!' | b'(' | b')' | b',' | b'=' | b'@' | b'$' | b'\'' | b':' | b';')
+/// Where `text` is wrong, which should have 1 to `max` bytes, all of them allowed.
+#[inline(never)]
+fn bad(text: &str, max: usize, allowed: Allowed) -> Option<usize> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    text.bytes().enumerate().position(|(at, byte)| at >= max || !allowed.has(byte))
 }
 
 #[cfg(test)]

@@ -58,16 +58,20 @@ impl Resource<'_> {
 
     /// Appends the resource URI, percent-encoded once.
     pub fn put_uri(&self, w: &mut Writer<'_>) {
-        match *self {
-            Self::Hub { host_name } => put_encoded(w, host_name.as_bytes()),
-            Self::Device { host_name, device_id } => put_path(w, host_name, &[("devices", device_id)]),
-            Self::Module { host_name, device_id, module_id } => {
-                put_path(w, host_name, &[("devices", device_id), ("modules", module_id)]);
+        let (root, collection, id) = match *self {
+            Self::Encoded(uri) => return w.put(uri.as_bytes()),
+            Self::Hub { host_name } => return put_encoded(w, host_name.as_bytes()),
+            Self::Device { host_name, device_id } | Self::Module { host_name, device_id, .. } => {
+                (host_name, "/devices/", device_id)
             }
-            Self::Registration { id_scope, registration_id } => {
-                put_path(w, id_scope, &[("registrations", registration_id)]);
-            }
-            Self::Encoded(uri) => w.put(uri.as_bytes()),
+            Self::Registration { id_scope, registration_id } => (id_scope, "/registrations/", registration_id),
+        };
+        put_encoded(w, root.as_bytes());
+        put_encoded(w, collection.as_bytes());
+        put_encoded(w, id.as_bytes());
+        if let Self::Module { module_id, .. } = *self {
+            put_encoded(w, b"/modules/");
+            put_encoded(w, module_id.as_bytes());
         }
     }
 
@@ -78,17 +82,6 @@ impl Resource<'_> {
         let mut w = Writer::new(&mut []);
         put_token(&mut w, self, &[0xFF; 32], UnixSeconds(u32::MAX), key_name);
         w.len()
-    }
-}
-
-/// Appends `root/collection/id…` percent-encoded as a whole.
-fn put_path(w: &mut Writer<'_>, root: &str, parts: &[(&str, &str)]) {
-    put_encoded(w, root.as_bytes());
-    for (collection, id) in parts {
-        w.put(b"%2F");
-        w.put(collection.as_bytes());
-        w.put(b"%2F");
-        put_encoded(w, id.as_bytes());
     }
 }
 

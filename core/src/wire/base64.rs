@@ -8,12 +8,11 @@ use super::Writer;
 /// Appends `bytes` in base64, padded.
 pub(crate) fn put_base64(w: &mut Writer<'_>, bytes: &[u8]) {
     for group in bytes.chunks(3) {
-        let mut octets = [0; 4];
-        for (to, from) in octets.iter_mut().skip(1).zip(group) {
-            *to = *from;
+        let mut bits = 0_u32;
+        for at in 0..3 {
+            bits = (bits << 8) | u32::from(group.get(at).copied().unwrap_or_default());
         }
         // Four digits of six bits each, the first one taken from the top.
-        let mut bits = u32::from_be_bytes(octets);
         for place in 0..4 {
             w.put_u8(if place <= group.len() { digit((bits >> 18) as u8 & 63) } else { b'=' });
             bits <<= 6;
@@ -29,7 +28,10 @@ pub(crate) fn put_base64(w: &mut Writer<'_>, bytes: &[u8]) {
 ///
 /// The offset of the first byte that cannot stand there; the length of `text` if it ends too early.
 pub(crate) fn put_from_base64(w: &mut Writer<'_>, text: &[u8]) -> Result<(), usize> {
-    let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let mut digits = text;
+    for _ in 0..2 {
+        digits = digits.strip_suffix(b"=").unwrap_or(digits);
+    }
     let mut bits = 0_u32;
     let mut held = 0_u32;
     for (at, &byte) in digits.iter().enumerate() {

@@ -10,27 +10,35 @@ use crate::wire::{Writer, put_encoded};
 /// the names and values of application properties, all unencoded. No system property and no application
 /// property is an empty bag.
 pub fn put_bag(writer: &mut Writer<'_>, system: &SystemProperties<'_>, properties: &dyn PropertySource) -> usize {
-    let start = writer.len();
-    let mut counted = 0_usize;
+    let mut bag = Bag { start: writer.len(), writer, counted: 0 };
     for (name, value) in system.pairs() {
-        put_pair(writer, start, name, value);
-        counted = counted.saturating_add(value.len());
+        bag.put(name, value, value.len());
     }
-    properties.visit(&mut |name, value| {
-        put_pair(writer, start, name, value);
-        counted = counted.saturating_add(name.len()).saturating_add(value.len());
-    });
-    counted
+    properties.visit(&mut |name, value| bag.put(name, value, name.len().saturating_add(value.len())));
+    bag.counted
 }
 
-/// Writes a pair of the bag that began at `start`.
-fn put_pair(writer: &mut Writer<'_>, start: usize, name: &str, value: &str) {
-    if writer.len() != start {
-        writer.put_u8(b'&');
+/// A bag as far as it is written.
+struct Bag<'w, 'b> {
+    writer: &'w mut Writer<'b>,
+    /// Where in `writer` it began.
+    start: usize,
+    /// What the hub counts of it, in bytes.
+    counted: usize,
+}
+
+impl Bag<'_, '_> {
+    /// Appends a pair of which the hub counts `counted` bytes.
+    #[inline(never)] // Into a closure, which a firmware has twice.
+    fn put(&mut self, name: &str, value: &str, counted: usize) {
+        if self.writer.len() != self.start {
+            self.writer.put_u8(b'&');
+        }
+        put_encoded(self.writer, name.as_bytes());
+        self.writer.put_u8(b'=');
+        put_encoded(self.writer, value.as_bytes());
+        self.counted = self.counted.saturating_add(counted);
     }
-    put_encoded(writer, name.as_bytes());
-    writer.put_u8(b'=');
-    put_encoded(writer, value.as_bytes());
 }
 
 /// Refuses what no bag can carry: a property without a name.
