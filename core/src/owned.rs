@@ -17,7 +17,7 @@ pub use rx::RxBytes;
 
 use crate::auth::Identity;
 use crate::client::{Handled, Machine, Parts, Pending, Unacked};
-use crate::config::{ConnectOptions, Settings, Telemetry};
+use crate::config::{Config, ConnectOptions, Settings, Telemetry};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken, Withdrawn};
 use crate::session::State;
@@ -75,22 +75,23 @@ impl OwnedClient {
     ///
     /// As [`Client::new`](crate::Client::new), the limits taken for the memory.
     pub fn new(identity: &Identity<'_>, settings: Arc<Settings>, limits: OwnedLimits) -> Result<Self, Error> {
-        let reserve = Machine::check(identity, &settings, limits.into())?;
+        let config = Config { identity: *identity, settings: *settings };
+        let reserve = Machine::check(&config, &limits.into())?;
         let mut machine = Machine::new(reserve, settings.features, &mut []);
         machine.limit_slots(limits.slots);
         Ok(Self { machine, memory: Memory::new(limits), names: Names::new(identity), settings })
     }
 
     /// One call of the machine.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>) -> T) -> T {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>) -> T) -> T {
         let identity = self.names.identity();
         let inbound_grows = self.memory.inbound_grows();
-        let (storage, settings) = (self.memory.storage(), &*self.settings);
+        let (storage, settings) = (&mut self.memory.storage(), &*self.settings);
         call(&mut self.machine, &mut Parts { storage, identity: &identity, settings, inbound_grows })
     }
 
     /// One call of the machine; then memory that is not needed any more is given back.
-    fn finish<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>) -> T) -> T {
+    fn finish<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>) -> T) -> T {
         let outcome = self.call(call);
         self.memory.release(&mut self.machine);
         outcome
@@ -99,7 +100,7 @@ impl OwnedClient {
     /// A command, tried again when memory was found for it: slots, and then bytes.
     fn command<T>(
         &mut self,
-        mut command: impl FnMut(&mut Machine, &mut Parts<'_>) -> Result<T, Error>,
+        mut command: impl FnMut(&mut Machine, &mut Parts<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut outcome = self.call(&mut command);
         for _ in 0..2 {

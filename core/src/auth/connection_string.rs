@@ -227,8 +227,7 @@ impl<'a> ConnectionString<'a> {
     /// The keys that mean nothing here: worth a warning, as a key may be mistyped.
     pub fn unknown_keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         segments(self.text)
-            .filter_map(|(_, segment)| cut(segment, b'='))
-            .map(|(name, _)| name)
+            .map(|(_, segment)| cut(segment, b'=').0)
             .filter(|name| ConnectionStringKey::from_name(name).is_none())
     }
 }
@@ -265,7 +264,7 @@ impl<'a> Values<'a> {
         let mut values = Self::default();
         for (at, segment) in segments(text) {
             let (name, value) = match cut(segment, b'=') {
-                Some((name, value)) if !name.is_empty() => (name, value),
+                (name, Some(value)) if !name.is_empty() => (name, value),
                 _ => return Err(bad_character(at, segment).unwrap_or(ConnectionStringError::BadSegment { at })),
             };
             let value_at = at.saturating_add(name.len()).saturating_add(1);
@@ -358,10 +357,7 @@ fn segments(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut next_at = text.len().saturating_sub(from_start.len());
     let mut next = Some(from_start.trim_ascii_end());
     core::iter::from_fn(move || {
-        let (segment, rest) = match cut(next?, b';') {
-            Some((segment, rest)) => (segment, Some(rest)),
-            None => (next?, None),
-        };
+        let (segment, rest) = cut(next?, b';');
         let at = next_at;
         next_at = at.saturating_add(segment.len()).saturating_add(1);
         next = rest;

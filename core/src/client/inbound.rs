@@ -27,14 +27,14 @@ pub struct Handled<'i> {
 impl Machine {
     pub(crate) fn handle_input<'i>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             if let Some(token) = this.accept_next.take() {
-                this.decide(&mut parts.storage, token, Decision::Accepted);
+                this.decide(parts.storage, token, Decision::Accepted);
             }
             if input.len() > this.unread {
                 this.session.heard();
@@ -47,10 +47,9 @@ impl Machine {
         self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
     }
 
-    #[inline(never)]
     fn take_input<'i>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
@@ -69,7 +68,7 @@ impl Machine {
             if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
                 break;
             }
-            let error = match self.session.step(&mut parts.storage, parts.settings, rest) {
+            let error = match self.session.step(parts.storage, parts.settings, rest) {
                 Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
                     handled.needed = bytes;
                     break;
@@ -80,7 +79,7 @@ impl Machine {
                     handled.event = self.incoming(parts, step.incoming);
                     if handled.event.is_none() {
                         // As if what follows came in another call (law 8).
-                        self.session.settle(&parts.storage, parts.settings);
+                        self.session.settle(parts.storage, parts.settings);
                     }
                     continue;
                 }
@@ -90,7 +89,7 @@ impl Machine {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
                 break;
             }
-            self.session.fail(&mut parts.storage, error);
+            self.session.fail(parts.storage, error);
             handled.event = self.waiting_event(parts);
         }
         if !input.is_empty() {
@@ -100,7 +99,7 @@ impl Machine {
     }
 
     /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
-    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
+    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_, '_>) -> Option<Event<'i>> {
         if let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
             let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
             return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
@@ -116,11 +115,14 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn incoming<'i>(&mut self, parts: &mut Parts<'_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
+    fn incoming<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
-            Incoming::Publish(publish) => self.publish(parts, &publish),
+            Incoming::Publish(publish) => {
+                let inbound = topic::parse(publish.topic, device(parts.identity));
+                self.publish(parts, &publish, inbound)
+            }
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
                 if self.wanted.is_empty() {
@@ -131,13 +133,17 @@ impl Machine {
                 Some(Event::Connected { session_present })
             }
             Incoming::Subscribed(suback) => self.subscribed(parts, &suback),
-            Incoming::Oversize { publish, payload_len } => self.oversize(parts, &publish, payload_len),
+            Incoming::Oversize { publish, payload_len } => {
+                let inbound = topic::parse(publish.topic, device(parts.identity));
+                self.oversize(parts, &publish, inbound, payload_len)
+            }
             Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
         }
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
-    fn subscribed<'i>(&mut self, parts: &mut Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
+    #[inline(never)]
+    fn subscribed<'i>(&mut self, parts: &mut Parts<'_, '_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;
         for (feature, code) in asked.iter().zip(suback.codes()) {
@@ -158,7 +164,7 @@ impl Machine {
     }
 
     /// `Ready` is an event of its own, told before any later byte is looked at.
-    fn now_ready(&mut self, parts: &Parts<'_>) {
+    fn now_ready(&mut self, parts: &Parts<'_, '_>) {
         if self.session.subscribed() {
             self.ready = true;
             self.sync_start(parts, Features::NONE);
@@ -166,26 +172,31 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn publish<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>) -> Option<Event<'i>> {
+    fn publish<'i>(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        publish: &Publish<'i>,
+        inbound: Inbound<'i>,
+    ) -> Option<Event<'i>> {
         let Publish { topic, payload, retain, .. } = *publish;
-        match topic::parse(topic, device(parts.identity)) {
+        match inbound {
             Inbound::CloudToDevice { properties } => Some(self.message(parts, publish, None, properties)),
             Inbound::Input { name, properties } => Some(self.message(parts, publish, Some(name), properties)),
             Inbound::Method { name, request_id } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 self.session.method_delivered();
                 Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
             }
             Inbound::TwinResponse { status, request_id, version } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 self.twin_response(parts, status, request_id, version, payload)
             }
             Inbound::Desired { version } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 self.twin_desired(parts, version, Some(payload))
             }
             Inbound::Unknown => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 Some(Event::Unknown { topic, payload, retain })
             }
         }
@@ -193,7 +204,7 @@ impl Machine {
 
     fn message<'i>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         publish: &Publish<'i>,
         input: Option<&'i str>,
         properties: Properties<'i>,
@@ -205,8 +216,8 @@ impl Machine {
     }
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
-    fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
+    fn await_decision(&mut self, parts: &mut Parts<'_, '_>, publish: &Publish<'_>) -> Option<MessageToken> {
+        let number = self.session.remember(parts.storage, publish.id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
         if parts.settings.auto_accept {
             self.accept_next = Some(token);
@@ -225,26 +236,32 @@ impl Machine {
 
     /// A PUBLISH that the receive buffer cannot hold begins.
     #[inline(never)]
-    fn oversize<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
+    fn oversize<'i>(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        publish: &Publish<'i>,
+        inbound: Inbound<'i>,
+        payload_len: u32,
+    ) -> Option<Event<'i>> {
         let Publish { topic, id, .. } = *publish;
         let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
-        match topic::parse(topic, device(parts.identity)) {
+        match inbound {
             Inbound::TwinResponse { status, request_id, .. } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 // Told at its end, when its version has passed by.
                 self.twin.skip(status, request_id, payload_len);
                 return None;
             }
             Inbound::Desired { version } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 self.twin_desired(parts, version, None);
             }
             Inbound::Method { request_id, .. } => {
-                self.acknowledge(&mut parts.storage, publish);
+                self.acknowledge(parts.storage, publish);
                 self.session.method_delivered();
                 skipped.request = Some(self.request_id(request_id));
             }
-            Inbound::Unknown if !topic.is_empty() => self.acknowledge(&mut parts.storage, publish),
+            Inbound::Unknown if !topic.is_empty() => self.acknowledge(parts.storage, publish),
             Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => {
                 skipped.token = self.await_decision(parts, publish);
             }

@@ -2,7 +2,7 @@
 
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::Connect;
@@ -16,8 +16,8 @@ use crate::wire::{Writer, frame};
 use core::ops::Range;
 
 /// What the machine does not hold: memory, identity and settings, from whoever owns them.
-pub(crate) struct Parts<'p> {
-    pub(crate) storage: Storage<'p>,
+pub(crate) struct Parts<'p, 's> {
+    pub(crate) storage: &'p mut Storage<'s>,
     pub(crate) identity: &'p Identity<'p>,
     pub(crate) settings: &'p Settings,
     /// Whether the owner can make more room for inbound records: input then stops where that is needed.
@@ -31,6 +31,12 @@ pub(crate) struct Limits {
     pub(crate) tx: usize,
     pub(crate) slots: usize,
     pub(crate) inbound: usize,
+}
+
+impl Limits {
+    pub(crate) const fn of(storage: &Storage<'_>) -> Self {
+        Self { tx: storage.tx.len(), slots: storage.slots.len(), inbound: storage.inbound.len() }
+    }
 }
 
 pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
@@ -76,7 +82,8 @@ pub struct Pending {
 
 impl Machine {
     /// Checks everything once; trusted after. Gives the bytes of the reserve.
-    pub(crate) fn check(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<u32, Error> {
+    pub(crate) fn check(config: &Config<'_>, limits: &Limits) -> Result<u32, Error> {
+        let Config { identity, settings } = config;
         identity.check()?;
         settings.check()?;
         check_features(identity, settings.features)?;
@@ -121,13 +128,13 @@ impl Machine {
     /// Runs `call` at `now`, and what follows from any call after it.
     pub(super) fn at<T>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
-        call: impl FnOnce(&mut Self, &mut Parts<'_>) -> Result<T, Error>,
+        call: impl FnOnce(&mut Self, &mut Parts<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.session.tick(now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
-        self.session.settle(&parts.storage, parts.settings);
+        self.session.settle(parts.storage, parts.settings);
         outcome
     }
 

@@ -28,6 +28,7 @@ use crate::event::Event;
 use crate::session::state::State;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
+use core::mem::MaybeUninit;
 pub(crate) use machine::{Limits, Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
@@ -124,15 +125,51 @@ impl<'a> Client<'a> {
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
-        let limits = Limits { tx: storage.tx.len(), slots: storage.slots.len(), inbound: storage.inbound.len() };
-        let reserve = Machine::check(&config.identity, &config.settings, limits)?;
+        let reserve = Machine::check(&config, &Limits::of(&storage))?;
         Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
-    fn split(&mut self) -> (&mut Machine, Parts<'_>) {
+    /// As [`new`](Self::new), in `place`: a client has some 600 bytes, which a small device does not want on its stack.
+    ///
+    /// ```
+    /// # use iothub_proto::{Client, Config, error::Error, Inbound, Slot, Storage, auth::Identity};
+    /// use core::mem::MaybeUninit;
+    /// # let (mut tx, mut slots, mut inbound) = ([0; 1024], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+    /// # let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    /// let mut place = MaybeUninit::uninit();
+    /// let config = Config::new(Identity::device("contoso.azure-devices.net", "dev1"));
+    /// let client: &mut Client<'_> = Client::new_in(&mut place, config, storage)?;
+    /// # let _ = client;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of `new`.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> Result<&'p mut Self, Error> {
+        let reserve = Machine::check(&config, &Limits::of(&storage))?;
+        Ok(Self::put(place, reserve, config, storage))
+    }
+
+    #[inline(never)] // Apart from the check, so that their stacks do not add up.
+    fn put<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        reserve: u32,
+        config: Config<'a>,
+        storage: Storage<'a>,
+    ) -> &'p mut Self {
+        let machine = Machine::new(reserve, config.settings.features, storage.slots);
+        place.write(Self { machine, storage, config })
+    }
+
+    fn split(&mut self) -> (&mut Machine, Parts<'_, 'a>) {
         let Config { identity, settings } = &self.config;
         let parts = Parts {
-            storage: self.storage.reborrow(),
+            storage: &mut self.storage,
             identity,
             settings,
             #[cfg(feature = "alloc")]

@@ -10,15 +10,15 @@ use crate::wire::{Writer, frame};
 
 impl Machine {
     /// Chooses the next packet, if none is lent.
-    pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_>) {
+    pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_, '_>) {
         if self.session.is_lending() {
             return;
         }
-        match self.session.next_lane(&parts.storage, parts.settings) {
+        match self.session.next_lane(parts.storage, parts.settings) {
             None => {}
             Some(Lane::Subscribe) => self.lend_subscribe(parts),
             Some(Lane::TwinGet) => self.lend_sync_get(parts),
-            Some(lane) => self.session.lend(&mut parts.storage, lane),
+            Some(lane) => self.session.lend(parts.storage, lane),
         }
     }
 
@@ -26,9 +26,14 @@ impl Machine {
         self.session.lent_bytes(tx)
     }
 
-    pub(crate) fn confirm_transmit(&mut self, parts: &mut Parts<'_>, now: Instant, count: usize) -> Result<(), Error> {
+    pub(crate) fn confirm_transmit(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        now: Instant,
+        count: usize,
+    ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            let sent = this.session.confirm(&mut parts.storage, parts.settings, count)?;
+            let sent = this.session.confirm(parts.storage, parts.settings, count)?;
             if sent == Lent::TwinGet && this.twin.is_outstanding() {
                 this.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
             }
@@ -37,7 +42,7 @@ impl Machine {
     }
 
     /// One SUBSCRIBE with every filter that is wanted and was not asked for on this connection.
-    fn lend_subscribe(&mut self, parts: &mut Parts<'_>) {
+    fn lend_subscribe(&mut self, parts: &mut Parts<'_, '_>) {
         let features = self.wanted.difference(self.granted).difference(self.refused);
         let device = super::machine::device(parts.identity);
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
@@ -51,7 +56,7 @@ impl Machine {
         self.session.lend_reserve(Lent::Subscribe, packet.unwrap_or_default());
     }
 
-    fn lend_sync_get(&mut self, parts: &mut Parts<'_>) {
+    fn lend_sync_get(&mut self, parts: &mut Parts<'_, '_>) {
         let number = self.twin.next_get(self.session.now());
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let first = publish::first_byte(QoS::AtMostOnce, false, false);

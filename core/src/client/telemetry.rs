@@ -18,7 +18,7 @@ const MAX_MESSAGE: usize = 256 * 1024;
 impl Machine {
     pub(crate) fn send_telemetry(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
         message: &Telemetry<'_>,
     ) -> Result<TelemetryToken, Error> {
@@ -31,18 +31,18 @@ impl Machine {
                 QoS::AtLeastOnce => SlotKind::Telemetry1,
             };
             let first = publish::first_byte(message.qos, false, false);
-            let ident = this.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message })?;
+            let ident = this.session.enqueue(parts.storage, kind, first, &Outgoing { device, message })?;
             Ok(TelemetryToken(ident.ticket))
         })
     }
 
     pub(crate) fn telemetry_withdraw(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
         token: TelemetryToken,
     ) -> Result<Withdrawn, Error> {
-        self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
+        self.at(parts, now, |this, parts| Ok(this.session.withdraw(parts.storage, token.0)?))
     }
 }
 

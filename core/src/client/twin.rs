@@ -100,13 +100,13 @@ impl TwinSync {
 }
 
 impl Machine {
-    pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<TwinToken, Error> {
+    pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<TwinToken, Error> {
         self.at(parts, now, |this, parts| this.twin_request(parts, None))
     }
 
     pub(crate) fn twin_report(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         now: Instant,
         patch: &[u8],
     ) -> Result<TwinToken, Error> {
@@ -118,20 +118,20 @@ impl Machine {
     }
 
     /// Queues a report of `patch`, or a GET.
-    fn twin_request(&mut self, parts: &mut Parts<'_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
+    fn twin_request(&mut self, parts: &mut Parts<'_, '_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
         if !self.wanted.contains(Features::TWIN) || self.refused.contains(Features::TWIN) {
             return Err(UsageError::NotSubscribed.into());
         }
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
         let kind = if patch.is_some() { SlotKind::TwinReport } else { SlotKind::TwinGet };
-        let ident = self.session.enqueue(&mut parts.storage, kind, first, &Outgoing { patch })?;
+        let ident = self.session.enqueue(parts.storage, kind, first, &Outgoing { patch })?;
         let deadline = self.session.now() + parts.settings.request_timeout;
         self.session.await_answer(parts.storage.slots, ident.ticket.slot, deadline);
         Ok(TwinToken(ident.ticket))
     }
 
     /// The first fetch of a connection: when both filters are granted that were not both so `before`.
-    pub(super) fn sync_start(&mut self, parts: &Parts<'_>, before: Features) {
+    pub(super) fn sync_start(&mut self, parts: &Parts<'_, '_>, before: Features) {
         if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
             self.session.wants_twin = true;
         }
@@ -139,7 +139,7 @@ impl Machine {
 
     /// Whether patches are held against the version the application has. On a resumed session they may come
     /// before SUBACK.
-    fn is_synced(&self, parts: &Parts<'_>) -> bool {
+    fn is_synced(&self, parts: &Parts<'_, '_>) -> bool {
         let subscribed = self.granted.contains(NEEDED) || self.session.state() == State::Subscribing;
         parts.settings.twin_sync && !self.twin.failed && subscribed
     }
@@ -192,7 +192,7 @@ impl Machine {
 
     pub(super) fn twin_desired<'i>(
         &mut self,
-        parts: &Parts<'_>,
+        parts: &Parts<'_, '_>,
         version: Option<u64>,
         payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
@@ -218,7 +218,7 @@ impl Machine {
     /// The answer to a twin request. What kind it is follows from the request, not from the status.
     pub(super) fn twin_response<'i>(
         &mut self,
-        parts: &mut Parts<'_>,
+        parts: &mut Parts<'_, '_>,
         status: u16,
         request_id: &str,
         version: Option<u64>,
@@ -257,7 +257,13 @@ impl Machine {
     }
 
     /// A piece of a PUBLISH that is skipped. Only a twin response is of interest: at its end it is told.
-    pub(super) fn skipped_piece<'i>(&mut self, parts: &mut Parts<'_>, bytes: &[u8], last: bool) -> Option<Event<'i>> {
+    #[inline(never)]
+    pub(super) fn skipped_piece<'i>(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        bytes: &[u8],
+        last: bool,
+    ) -> Option<Event<'i>> {
         let skipped = self.twin.skipped.as_mut()?;
         skipped.reader.feed(bytes);
         if !last {
@@ -310,7 +316,7 @@ impl Machine {
         Some(())
     }
 
-    fn application_answered(&mut self, parts: &mut Parts<'_>, ticket: Ticket) -> Option<SlotKind> {
+    fn application_answered(&mut self, parts: &mut Parts<'_, '_>, ticket: Ticket) -> Option<SlotKind> {
         let kind = self.session.answered(parts.storage.slots, ticket);
         if kind.is_none() {
             self.session.count_stray();

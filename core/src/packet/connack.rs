@@ -15,19 +15,17 @@ pub struct Connack {
 
 pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Connack, PeerError> {
     let flags_at = fields.offset();
-    let flags = fields.u8()?;
-    if flags > 1 {
-        return Err(fields.error(Violation::BadConnackFlags, flags_at));
-    }
-    let code_at = fields.offset();
-    let code = fields.u8()?;
-    let refusal = ConnectRefusal::from_code(code);
-    if code != 0 && refusal.is_none() {
-        return Err(fields.error(Violation::BadReturnCode, code_at));
-    }
+    let [flags, code] = fields.u16()?.to_be_bytes();
     let session_present = flags == 1;
-    if session_present && refusal.is_some() {
-        return Err(fields.error(Violation::BadSessionPresent, flags_at));
-    }
-    Ok(Connack { session_present, refusal })
+    let refusal = ConnectRefusal::from_code(code);
+    let (violation, at) = if flags > 1 {
+        (Violation::BadConnackFlags, flags_at)
+    } else if code != 0 && refusal.is_none() {
+        (Violation::BadReturnCode, flags_at.wrapping_add(1))
+    } else if session_present && refusal.is_some() {
+        (Violation::BadSessionPresent, flags_at)
+    } else {
+        return Ok(Connack { session_present, refusal });
+    };
+    Err(fields.error(violation, at))
 }

@@ -49,13 +49,6 @@ impl core::fmt::Debug for Storage<'_> {
     }
 }
 
-impl Storage<'_> {
-    /// The same memory for a shorter time.
-    pub(crate) const fn reborrow(&mut self) -> Storage<'_> {
-        Storage { tx: self.tx, slots: self.slots, inbound: self.inbound }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,14 @@
 use super::Device;
 use crate::wire::Writer;
 
+/// The filters of the features, those of messages and inputs after the address of the device or module. What is
+/// received is recognised by the same texts.
+pub(super) const MESSAGES: &str = "messages/devicebound/#";
+pub(super) const TWIN: &str = "$iothub/twin/res/#";
+pub(super) const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
+pub(super) const METHODS: &str = "$iothub/methods/POST/#";
+pub(super) const INPUTS: &str = "inputs/#";
+
 /// A set of what the hub can send: each member is one topic filter in SUBSCRIBE.
 ///
 /// ```
@@ -111,13 +119,13 @@ pub fn put_filter(writer: &mut Writer<'_>, device: Device<'_>, feature: Features
     if feature == Features::MESSAGES || feature == Features::INPUTS {
         device.put(writer);
     }
-    let rest: &[u8] = match feature {
-        Features::MESSAGES => b"messages/devicebound/#",
-        Features::TWIN => b"$iothub/twin/res/#",
-        Features::DESIRED => b"$iothub/twin/PATCH/properties/desired/#",
-        Features::METHODS => b"$iothub/methods/POST/#",
-        Features::INPUTS => b"inputs/#",
-        _ => b"",
+    let rest = match feature {
+        Features::MESSAGES => MESSAGES,
+        Features::TWIN => TWIN,
+        Features::DESIRED => DESIRED,
+        Features::METHODS => METHODS,
+        Features::INPUTS => INPUTS,
+        _ => "",
     };
-    writer.put(rest);
+    writer.put(rest.as_bytes());
 }

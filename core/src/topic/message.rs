@@ -1,22 +1,20 @@
 //! Messages to the device and to a module's inputs.
 
-use super::{Device, Inbound, Properties, below};
-use crate::wire::{after, cut};
+use super::{Device, Inbound, Properties, below, features};
+use crate::wire::cut;
 
-/// Reads `devices/{d}/messages/devicebound[/{bag}]` and `devices/{d}/modules/{m}/inputs/{name}[/{bag}]`.
+/// Reads `messages/devicebound[/{bag}]`, and of a module `inputs/{name}[/{bag}]`: what follows the address.
 ///
 /// The bag is all the rest, further `/` included. It may be missing altogether: the documentation allows that
 /// for a message without properties.
-pub(super) fn parse<'i>(topic: &'i str, device: Device<'_>) -> Option<Inbound<'i>> {
-    let rest = device.strip(topic)?;
-    if let Some(bag) = below(rest, "messages/devicebound") {
-        return Some(Inbound::CloudToDevice { properties: Properties::new(bag) });
+pub(super) fn parse<'i>(rest: &'i str, device: Device<'_>) -> Inbound<'i> {
+    if let Some(bag) = below(rest, features::MESSAGES) {
+        return Inbound::CloudToDevice { properties: Properties::new(bag) };
     }
-    device.module_id?;
-    let rest = after(rest, "inputs/")?;
-    let (name, bag) = cut(rest, b'/').unwrap_or((rest, ""));
-    if name.is_empty() {
-        return None;
+    let Some(rest) = below(rest, features::INPUTS) else { return Inbound::Unknown };
+    let (name, bag) = cut(rest, b'/');
+    if device.module_id.is_none() || name.is_empty() {
+        return Inbound::Unknown;
     }
-    Some(Inbound::Input { name, properties: Properties::new(bag) })
+    Inbound::Input { name, properties: Properties::new(bag.unwrap_or_default()) }
 }

@@ -5,9 +5,12 @@ use super::query::Query;
 use crate::wire::Writer;
 
 /// Reads `{name}/?$rid={rid}`, what follows `$iothub/methods/POST/`.
-pub(super) fn parse(rest: &str) -> Option<Inbound<'_>> {
-    let (name, query) = Query::parse_after_head(rest)?;
-    Some(Inbound::Method { name, request_id: query.request_id? })
+pub(super) fn parse(rest: &str) -> Inbound<'_> {
+    let query = Query::parse(rest);
+    match (query.level(), query.request_id()) {
+        (Some(name), Some(request_id)) => Inbound::Method { name, request_id },
+        _ => Inbound::Unknown,
+    }
 }
 
 /// Writes the topic of an answer: `$iothub/methods/res/{status}/?$rid={rid}`.

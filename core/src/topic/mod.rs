@@ -129,21 +129,28 @@ pub enum Inbound<'i> {
 /// ```
 #[must_use]
 pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
-    let inbound = match after(topic, "$iothub/") {
-        Some(rest) => parse_service(rest),
-        None => message::parse(topic, device),
-    };
-    inbound.unwrap_or(Inbound::Unknown)
+    if let Some(rest) = below(topic, features::TWIN) {
+        twin::response(rest)
+    } else if let Some(rest) = below(topic, features::DESIRED) {
+        twin::desired(rest)
+    } else if let Some(rest) = below(topic, features::METHODS) {
+        method::parse(rest)
+    } else if let Some(rest) = device.strip(topic) {
+        message::parse(rest, device)
+    } else {
+        Inbound::Unknown
+    }
 }
 
-/// The topics without an address: the connection says whose they are.
-fn parse_service(rest: &str) -> Option<Inbound<'_>> {
-    if let Some(rest) = after(rest, "twin/") { twin::parse(rest) } else { method::parse(after(rest, "methods/POST/")?) }
+/// What stands in `topic` for the `/#` of `filter`: empty also where the topic ends before it, since `/#` matches
+/// the level above, too (MQTT 3.1.1 §4.7.1.2).
+#[inline(always)] // The filter is a constant, and so is the text without its end.
+fn below<'i>(topic: &'i str, filter: &str) -> Option<&'i str> {
+    below_level(topic, filter.strip_suffix("/#").unwrap_or(filter))
 }
 
-/// What is below `level` at the front of `topic`: empty also where the topic ends with it, since a filter's `/#`
-/// matches the level itself, too (MQTT 3.1.1 §4.7.1.2).
-fn below<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
+#[inline(never)]
+fn below_level<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
     let rest = after(topic, level)?;
     if rest.is_empty() { Some(rest) } else { after(rest, "/") }
 }

@@ -1,19 +1,23 @@
 //! The device twin: requests out, responses and desired changes in. Devices and modules use the same text.
 
-use super::query::{Query, decimal};
-use super::{Inbound, below};
-use crate::wire::{Writer, after};
+use super::Inbound;
+use super::query::Query;
+use crate::wire::{Writer, decimal};
 
-/// Reads `res/{status}/?$rid={rid}[&$version={v}]` and `PATCH/properties/desired/?$version={v}`, what follows
-/// `$iothub/twin/`.
-pub(super) fn parse(rest: &str) -> Option<Inbound<'_>> {
-    if let Some(rest) = after(rest, "res/") {
-        let (status, query) = Query::parse_after_head(rest)?;
-        let status = u16::try_from(decimal(status)?).ok()?;
-        return Some(Inbound::TwinResponse { status, request_id: query.request_id?, version: query.version() });
+/// Reads `{status}/?$rid={rid}[&$version={v}]`, what follows `$iothub/twin/res/`.
+pub(super) fn response(rest: &str) -> Inbound<'_> {
+    let query = Query::parse(rest);
+    let status = query.level().and_then(decimal).and_then(|status| u16::try_from(status).ok());
+    match (status, query.request_id()) {
+        (Some(status), Some(request_id)) => Inbound::TwinResponse { status, request_id, version: query.version() },
+        _ => Inbound::Unknown,
     }
-    let rest = below(rest, "PATCH/properties/desired")?;
-    Some(Inbound::Desired { version: Query::parse(rest)?.version() })
+}
+
+/// Reads `?$version={v}`, what follows `$iothub/twin/PATCH/properties/desired/`.
+pub(super) fn desired(rest: &str) -> Inbound<'_> {
+    let query = Query::parse(rest);
+    if query.path.is_empty() { Inbound::Desired { version: query.version() } } else { Inbound::Unknown }
 }
 
 /// Writes the topic that asks for the whole twin: `$iothub/twin/GET/?$rid={rid}`.

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod tests;
 
+use super::append_digit;
+
 /// Finds a desired `$version` in twin JSON that comes in pieces, without holding it.
 ///
 /// The document is read as a JSON parser reads it, but byte by byte, in constant memory: only the `$version`
@@ -50,13 +52,13 @@ impl VersionReader {
     /// Reads the next bytes. They may be cut anywhere, and none is kept.
     pub fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            let so_far = match self.finder.step(byte) {
+            match self.finder.step(byte) {
                 Step::Elsewhere => continue,
-                Step::Forget => None,
-                Step::First => Some(0),
-                Step::Next => self.version,
-            };
-            self.version = so_far.and_then(|so_far| append_digit(so_far, byte));
+                Step::Forget => self.version = None,
+                Step::First => self.version = Some(0),
+                Step::Next => {}
+            }
+            append_digit(&mut self.version, byte);
         }
     }
 
@@ -66,14 +68,6 @@ impl VersionReader {
     pub fn version(&self) -> Option<u64> {
         if self.finder.is_complete() { self.version } else { None }
     }
-}
-
-/// `None` if `byte` is no digit (the quote of a string, a point, …) or the number is too large.
-fn append_digit(so_far: u64, byte: u8) -> Option<u64> {
-    if !byte.is_ascii_digit() {
-        return None;
-    }
-    so_far.checked_mul(10)?.checked_add(u64::from(byte & 0x0F))
 }
 
 /// Which value is looked for.

@@ -20,5 +20,5 @@ pub use json::VersionReader;
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
-pub(crate) use text::{after, cut};
+pub(crate) use text::{after, append_digit, cut, decimal};
 pub use writer::Writer;

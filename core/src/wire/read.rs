@@ -2,43 +2,40 @@
 
 use nom::Parser;
 use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u16};
+use nom::number::complete::be_u8;
 
 use super::frame::Header;
 use crate::error::{PeerError, Violation};
 
 /// The fields of a packet that are not read yet.
 pub(crate) struct Fields<'i> {
-    header: Header,
-    offset: usize,
+    first: u8,
+    packet_len: usize,
     rest: &'i [u8],
 }
 
 impl<'i> Fields<'i> {
     /// What follows the fixed header in `packet`, which begins with it.
     pub(crate) fn new(header: &Header, packet: &'i [u8]) -> Self {
-        let offset = usize::from(header.len);
-        Self { header: *header, offset, rest: packet.get(offset..).unwrap_or_default() }
+        let rest = packet.get(usize::from(header.len)..).unwrap_or_default();
+        Self { first: header.first, packet_len: packet.len(), rest }
     }
 
     /// Where the next field begins, in bytes from the start of the packet.
     pub(crate) const fn offset(&self) -> usize {
-        self.offset
+        // Never wraps: `rest` is the end of the packet.
+        self.packet_len.wrapping_sub(self.rest.len())
     }
 
     /// The error for what is wrong at `offset` bytes from the start of the packet.
     pub(crate) const fn error(&self, kind: Violation, offset: usize) -> PeerError {
-        self.header.error(kind, offset)
-    }
-
-    /// One byte.
-    pub(crate) fn u8(&mut self) -> Result<u8, PeerError> {
-        self.read(be_u8)
+        PeerError { kind, packet: self.first, offset: offset as u32 }
     }
 
     /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
     pub(crate) fn u16(&mut self) -> Result<u16, PeerError> {
-        self.read(be_u16)
+        // Unlike nom's `be_u16`, which is a loop, two instructions.
+        self.read((be_u8, be_u8).map(|(high, low)| u16::from_be_bytes([high, low])))
     }
 
     /// `count` bytes.
@@ -54,9 +51,8 @@ impl<'i> Fields<'i> {
     /// The next field; on failure nothing is taken, so the error names the field's first byte.
     fn read<T>(&mut self, mut parser: impl Parser<&'i [u8], Output = T, Error = ()>) -> Result<T, PeerError> {
         let Ok((rest, value)) = parser.parse(self.rest) else {
-            return Err(self.error(Violation::Truncated, self.offset));
+            return Err(self.error(Violation::Truncated, self.offset()));
         };
-        self.offset = self.offset.saturating_add(self.rest.len().saturating_sub(rest.len()));
         self.rest = rest;
         Ok(value)
     }
@@ -72,7 +68,7 @@ mod tests {
     fn fields_come_in_order_and_know_where_they_are() {
         let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 0x12, 0x34, b'a', b'b']);
         assert_eq!(fields.offset(), 2);
-        assert_eq!(fields.u8(), Ok(7));
+        assert_eq!(fields.bytes(1), Ok(&[7][..]));
         assert_eq!(fields.u16(), Ok(0x1234));
         assert_eq!(fields.offset(), 5);
         assert_eq!(fields.rest(), b"ab");
@@ -83,12 +79,12 @@ mod tests {
     #[test]
     fn a_field_past_the_end_is_named_by_its_first_byte_and_takes_nothing() {
         let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 9]);
-        fields.u8().unwrap();
+        fields.bytes(1).unwrap();
         let truncated = PeerError { kind: Violation::Truncated, packet: 0x32, offset: 3 };
         assert_eq!(fields.u16(), Err(truncated));
         assert_eq!(fields.bytes(2), Err(truncated));
         assert_eq!(fields.bytes(usize::MAX), Err(truncated));
-        assert_eq!(fields.u8(), Ok(9));
-        assert_eq!(fields.u8().unwrap_err().offset, 4);
+        assert_eq!(fields.bytes(1), Ok(&[9][..]));
+        assert_eq!(fields.bytes(1).unwrap_err().offset, 4);
     }
 }

@@ -17,6 +17,16 @@ impl<T> Place<T> {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
+    /// Lends the place for good.
+    ///
+    /// # Safety
+    ///
+    /// As of [`put`](Self::put).
+    pub unsafe fn lend(&'static self) -> &'static mut MaybeUninit<T> {
+        // SAFETY: this is the only reference, by the caller's promise.
+        unsafe { &mut *self.0.get() }
+    }
+
     /// Fills the place with `value` and lends it for good.
     ///
     /// # Safety

@@ -11,10 +11,10 @@ use core::hint::black_box;
 use harness::{Place, received};
 use iothub_proto::auth::Identity;
 use iothub_proto::error::Error;
-use iothub_proto::event::{DisconnectReason, TelemetryToken};
+use iothub_proto::event::{DisconnectReason, RequestId, TelemetryToken, TwinToken};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::packet::QoS;
-use iothub_proto::topic::{Features, SystemProperties};
+use iothub_proto::topic::{Features, Properties, SystemProperties};
 use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, RxBuffer, Slot, State, Storage, Telemetry};
 use script::*;
 
@@ -27,7 +27,7 @@ static RX: Place<[u8; MAX_PACKET]> = Place::new();
 static SLOTS: Place<[Slot; 8]> = Place::new();
 static INBOUND: Place<[Inbound; 8]> = Place::new();
 static TOKEN: Place<[u8; 256]> = Place::new();
-static CLIENT: Place<Result<Client<'static>, Error>> = Place::new();
+static CLIENT: Place<Client<'static>> = Place::new();
 
 /// The client and what its driver has.
 struct Device {
@@ -38,14 +38,14 @@ struct Device {
 
 /// The number in an error names the step that went wrong.
 pub fn run() -> Result<(), u32> {
-    let identity = Identity::device(black_box("contoso.azure-devices.net"), black_box("press-7"));
     // SAFETY: here only, and this runs once.
     let (room, rx) = unsafe { (TOKEN.fill(0), RX.fill(0)) };
-    let password = sign(&identity, room).ok_or(1_u32)?;
+    let password = sign(room).ok_or(1_u32)?;
     let mut device =
-        Device { client: new_client(identity).ok_or(2_u32)?, rx: RxBuffer::new(rx), now: Instant::from_millis(1_000) };
+        Device { client: new_client().ok_or(2_u32)?, rx: RxBuffer::new(rx), now: Instant::from_millis(1_000) };
     device.sign_in(password, &CONNACK_NEW).ok_or(3_u32)?;
-    device.report_acknowledged().ok_or(4_u32)?;
+    let sent = device.send_telemetry().ok_or(4_u32)?;
+    device.get_acknowledged(PUBLISH_1, &PUBACK_FIRST, sent).ok_or(4_u32)?;
     if EVERYTHING {
         device.take_message().ok_or(5_u32)?;
         device.answer_method().ok_or(6_u32)?;
@@ -53,27 +53,32 @@ pub fn run() -> Result<(), u32> {
         device.skip_what_is_too_large().ok_or(8_u32)?;
     }
     device.stay_alive().ok_or(9_u32)?;
-    let unsettled = device.lose_connection().ok_or(10_u32)?;
+    let unsettled = device.send_telemetry().ok_or(10_u32)?;
+    device.lose_connection().ok_or(10_u32)?;
     device.sign_in(password, &CONNACK_RESUMED).ok_or(11_u32)?;
-    device.send_again(unsettled).ok_or(12_u32)?;
+    device.get_acknowledged(PUBLISH_1_DUP, &PUBACK_AGAIN, unsettled).ok_or(12_u32)?;
     device.leave().ok_or(13_u32)
+}
+
+fn identity() -> Identity<'static> {
+    Identity::device(black_box("contoso.azure-devices.net"), black_box("press-7"))
 }
 
 #[cfg(feature = "sas")]
 #[inline(never)]
-fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
+fn sign(room: &mut [u8]) -> Option<&str> {
     let key = black_box("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-    let key = iothub_proto::auth::SharedAccessKey::from_base64(key).ok()?;
-    key.token(identity, EXPIRY, None, room).ok()
+    let Ok(key) = &iothub_proto::auth::SharedAccessKey::from_base64(key) else { return None };
+    key.token(&identity(), EXPIRY, None, room).ok()
 }
 
 /// As with a secure element: the signature comes from elsewhere.
 #[cfg(not(feature = "sas"))]
 #[inline(never)]
-fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
+fn sign(room: &mut [u8]) -> Option<&str> {
     use iothub_proto::auth::{put_string_to_sign, put_token};
     use iothub_proto::wire::Writer;
-    let resource = identity.resource();
+    let resource = identity().resource();
     let mut writer = Writer::new(room);
     put_string_to_sign(&mut writer, &resource, EXPIRY);
     black_box(writer.finish().ok()?);
@@ -86,8 +91,8 @@ fn sign<'b>(identity: &Identity<'_>, room: &'b mut [u8]) -> Option<&'b str> {
 const EXPIRY: UnixSeconds = UnixSeconds(1_767_225_600);
 
 #[inline(never)] // What initialises the client must not stay on the stack while it works.
-fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static>> {
-    let mut config = Config::new(identity);
+fn new_client() -> Option<&'static mut Client<'static>> {
+    let mut config = Config::new(identity());
     config.settings.max_packet = MAX_PACKET as u32;
     if !EVERYTHING {
         config.settings.features = Features::NONE;
@@ -100,7 +105,7 @@ fn new_client(identity: Identity<'static>) -> Option<&'static mut Client<'static
             slots: SLOTS.fill(Slot::EMPTY),
             inbound: INBOUND.fill(Inbound::EMPTY),
         };
-        CLIENT.put(Client::new(config, storage)).as_mut().ok()
+        Client::new_in(CLIENT.lend(), config, storage).ok()
     }
 }
 
@@ -135,11 +140,16 @@ impl Device {
     }
 
     #[inline(never)]
-    fn sign_in(&mut self, password: &str, connack: &'static [u8]) -> Option<()> {
+    fn connect(&mut self, password: &str) -> Option<()> {
         self.rx.clear();
         let lifetime = Some(Duration::from_secs(3_600));
         let options = ConnectOptions { password: Some(password), lifetime, random: black_box(7), will: None };
-        self.client.connect(self.now, &options).ok()?;
+        self.client.connect(self.now, &options).ok()
+    }
+
+    #[inline(never)]
+    fn sign_in(&mut self, password: &str, connack: &'static [u8]) -> Option<()> {
+        self.connect(password)?;
         self.transmit(CONNECT)?;
         let Ok(Some(Event::Connected { .. })) = self.receive(connack) else { return None };
         if !EVERYTHING {
@@ -169,10 +179,9 @@ impl Device {
     }
 
     #[inline(never)]
-    fn report_acknowledged(&mut self) -> Option<()> {
-        let sent = self.send_telemetry()?;
-        self.transmit(PUBLISH_1)?;
-        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_FIRST) else { return None };
+    fn get_acknowledged(&mut self, first: u8, puback: &'static [u8], sent: TelemetryToken) -> Option<()> {
+        self.transmit(first)?;
+        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(puback) else { return None };
         (token == sent).then_some(())
     }
 
@@ -180,14 +189,9 @@ impl Device {
     #[inline(never)]
     fn take_message(&mut self) -> Option<()> {
         let now = self.now;
-        let mut decoded = 0;
         let Ok(Some(Event::Message(message))) = self.receive(&MESSAGE) else { return None };
-        for property in message.properties.application() {
-            let (mut name, mut value) = ([0; 16], [0; 16]);
-            property.name.decode(&mut name).ok()?;
-            decoded += property.value?.decode(&mut value).ok()?.len();
-        }
-        let token = message.token?;
+        let (token, properties) = (message.token?, message.properties);
+        let decoded = decode(properties)?;
         self.client.message_accept(now, token).ok()?;
         self.transmit(PUBACK)?;
         (decoded == "reset°C".len()).then_some(())
@@ -199,7 +203,7 @@ impl Device {
         self.fill(&METHOD);
         let event = self.client.poll_event(self.now, &mut self.rx);
         let Ok(Some(Event::MethodCall { name: "reboot", payload, request })) = event else { return None };
-        self.client.method_respond(self.now, request, 200, payload).ok()?;
+        respond(self.client, self.now, request, payload)?;
         self.transmit(PUBLISH_0)
     }
 
@@ -210,10 +214,15 @@ impl Device {
             return None;
         };
         black_box(payload);
-        let sent = self.client.twin_report(self.now, br#"{"interval":{"value":5,"ac":200,"av":8}}"#).ok()?;
+        let sent = self.report()?;
         self.transmit(PUBLISH_0)?;
         let Ok(Some(Event::TwinReported { token, version: Some(3) })) = self.receive(&REPORTED) else { return None };
         (token == sent).then_some(())
+    }
+
+    #[inline(never)]
+    fn report(&mut self) -> Option<TwinToken> {
+        self.client.twin_report(self.now, br#"{"interval":{"value":5,"ac":200,"av":8}}"#).ok()
     }
 
     /// A message of which the buffer holds only the beginning: told, left, and its bytes pass by.
@@ -230,30 +239,28 @@ impl Device {
         Some(())
     }
 
+    /// The next deadline comes.
+    #[inline(never)]
+    fn sleep(&mut self) -> Option<()> {
+        self.now = self.client.poll_timeout()?;
+        self.client.handle_timeout(self.now).ok()
+    }
+
     #[inline(never)]
     fn stay_alive(&mut self) -> Option<()> {
-        self.now = self.client.poll_timeout()?;
-        self.client.handle_timeout(self.now).ok()?;
+        self.sleep()?;
         self.transmit(PINGREQ)?;
         matches!(self.receive(&PINGRESP), Ok(None)).then_some(())
     }
 
     /// The transport takes half of a message and breaks.
     #[inline(never)]
-    fn lose_connection(&mut self) -> Option<TelemetryToken> {
-        let sent = self.send_telemetry()?;
+    fn lose_connection(&mut self) -> Option<()> {
         let half = black_box(self.client.poll_transmit()?).len() / 2;
         self.client.confirm_transmit(self.now, half).ok()?;
         self.client.handle_eof(self.now).ok()?;
         let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
-        matches!(end.reason, DisconnectReason::TransportClosed).then_some(sent)
-    }
-
-    #[inline(never)]
-    fn send_again(&mut self, unsettled: TelemetryToken) -> Option<()> {
-        self.transmit(PUBLISH_1_DUP)?;
-        let Ok(Some(Event::TelemetryAcked(token))) = self.receive(&PUBACK_AGAIN) else { return None };
-        (token == unsettled).then_some(())
+        matches!(end.reason, DisconnectReason::TransportClosed).then_some(())
     }
 
     #[inline(never)]
@@ -263,4 +270,21 @@ impl Device {
         let Ok(Some(Event::Disconnected(end))) = self.next_event() else { return None };
         (matches!(end.reason, DisconnectReason::Requested) && self.client.state() == State::Offline).then_some(())
     }
+}
+
+#[inline(never)]
+fn respond(client: &mut Client<'_>, now: Instant, request: RequestId<'_>, payload: &[u8]) -> Option<()> {
+    client.method_respond(now, request, 200, payload).ok()
+}
+
+/// Decodes names and values of the application's properties; gives the bytes of the values.
+#[inline(never)]
+fn decode(properties: Properties<'_>) -> Option<usize> {
+    let mut decoded = 0;
+    for property in properties.application() {
+        let (mut name, mut value) = ([0; 16], [0; 16]);
+        property.name.decode(&mut name).ok()?;
+        decoded += property.value?.decode(&mut value).ok()?.len();
+    }
+    Some(decoded)
 }

@@ -143,15 +143,12 @@ impl<'i> Iterator for PropertyIter<'i> {
 
     fn next(&mut self) -> Option<Property<'i>> {
         while !self.rest.is_empty() {
-            let (pair, rest) = cut(self.rest, b'&').unwrap_or((self.rest, ""));
-            self.rest = rest;
-            if pair.is_empty() {
-                continue;
+            let (pair, rest) = cut(self.rest, b'&');
+            self.rest = rest.unwrap_or_default();
+            if !pair.is_empty() {
+                let (name, value) = cut(pair, b'=');
+                return Some(Property { name: Encoded::new(name), value: value.map(Encoded::new) });
             }
-            return Some(match cut(pair, b'=') {
-                Some((name, value)) => Property { name: Encoded::new(name), value: Some(Encoded::new(value)) },
-                None => Property { name: Encoded::new(pair), value: None },
-            });
         }
         None
     }

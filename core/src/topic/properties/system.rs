@@ -31,13 +31,21 @@ macro_rules! system_properties {
         /// The names, decoded, in the order of the fields: that in which they are sent.
         const NAMES: &[&str] = &[$($name,)*];
 
+        /// The fields themselves, to go through them without a copy of their values.
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy)]
+        enum Key { $($field,)* }
+
+        /// In the order of [`NAMES`].
+        const KEYS: &[Key] = &[$(Key::$field,)*];
+
         impl<'a> SystemProperties<'a> {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
-            /// The fields in the order of [`NAMES`], by reference: their values would be twice as much to copy.
-            fn fields(&self) -> [&Option<&'a str>; NAMES.len()] {
-                [$(&self.$field,)*]
+            #[inline(never)] // Inlined into a loop, all fields would be loaded before it, onto the stack.
+            fn value(&self, key: Key) -> &Option<&'a str> {
+                match key { $(Key::$field => &self.$field,)* }
             }
         }
 
@@ -94,7 +102,7 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        NAMES.iter().zip(self.fields()).filter_map(|(name, value)| Some((*name, (*value)?)))
+        NAMES.iter().zip(KEYS).filter_map(|(name, &key)| Some((*name, (*self.value(key))?)))
     }
 }
 
