@@ -15,7 +15,8 @@ pub struct Connack {
 
 pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Connack, PeerError> {
     let flags_at = fields.offset();
-    let [flags, code] = fields.u16()?.to_be_bytes();
+    let Some(body) = fields.u16() else { return Err(fields.error(Violation::Truncated, flags_at)) };
+    let [flags, code] = body.to_be_bytes();
     let session_present = flags == 1;
     let refusal = ConnectRefusal::from_code(code);
     let (violation, at) = if flags > 1 {

@@ -74,11 +74,11 @@ impl Connect<'_> {
         w.put_text_with(self.client_id);
         if let Some(will) = &mut self.will {
             w.put_text_with(will.topic);
-            w.put_text_with(&mut |w| w.put(will.message));
+            w.put_binary(will.message);
         }
         w.put_text_with(self.user_name);
         if let Some(password) = self.password {
-            w.put_text_with(&mut |w| w.put(password));
+            w.put_binary(password);
         }
     }
 

@@ -57,7 +57,8 @@ impl PacketId {
 
     pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Self, PeerError> {
         let offset = fields.offset();
-        Self::new(fields.u16()?).ok_or(fields.error(Violation::ZeroPacketId, offset))
+        let id = fields.u16().ok_or(Violation::Truncated);
+        id.and_then(|id| Self::new(id).ok_or(Violation::ZeroPacketId)).map_err(|kind| fields.error(kind, offset))
     }
 }
 

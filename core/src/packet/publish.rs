@@ -140,27 +140,25 @@ pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>
 }
 
 /// [`head`] of a packet that has passed [`Kind::check_length`].
+// Offsets up to the payload are sums of a few small numbers, so none of them wraps.
 pub(crate) fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
     let mut fields = Fields::new(header, input);
     let length_at = fields.offset();
-    let topic_at = length_at.saturating_add(2);
-    let Ok(topic_len) = fields.u16() else { return Ok(Head::Needs(topic_at)) };
+    let topic_at = length_at.wrapping_add(2);
+    let Some(topic_len) = fields.u16() else { return Ok(Head::Needs(topic_at)) };
 
     let (qos, dup, retain) = flags(header.first);
-    let id_len = if qos == QoS::AtLeastOnce { 2 } else { 0 };
-    let id_at = topic_at.saturating_add(usize::from(topic_len));
-    let len = id_at.saturating_add(id_len);
+    let id_at = topic_at.wrapping_add(usize::from(topic_len));
+    let len = if qos == QoS::AtLeastOnce { id_at.wrapping_add(2) } else { id_at };
     if len > header.total() {
         // Known from the two lengths alone, so not waited for.
         let at = if id_at > header.total() { length_at } else { id_at };
-        return Err(header.error(Violation::Truncated, at));
+        return Err(fields.error(Violation::Truncated, at));
     }
-    if len > input.len() {
+    let Some(topic) = fields.bytes(usize::from(topic_len)).filter(|_| len <= input.len()) else {
         return Ok(Head::Needs(len));
-    }
-
-    let topic = topic_name(fields.bytes(usize::from(topic_len))?)
-        .map_err(|(kind, at)| header.error(kind, topic_at.saturating_add(at)))?;
+    };
+    let topic = topic_name(topic).map_err(|(kind, at)| fields.error(kind, topic_at.wrapping_add(at)))?;
     let id = if qos == QoS::AtLeastOnce { Some(PacketId::parse(&mut fields)?) } else { None };
     Ok(Head::Complete { publish: Publish { qos, dup, retain, topic, id, payload: &[] }, len })
 }

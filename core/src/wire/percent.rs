@@ -20,13 +20,19 @@ use super::Writer;
 // Not the crate percent-encoding, which decodes for us: its encoder costs a firmware a table of 768 bytes and
 // a panic that the linker cannot remove.
 pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            writer.put_u8(byte);
-        } else {
-            writer.put(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
-        }
+    let mut rest = bytes;
+    loop {
+        let plain = rest.iter().take_while(|&&byte| is_unreserved(byte)).count();
+        let Some((plain, escaped)) = rest.split_at_checked(plain) else { return };
+        writer.put(plain);
+        let Some((&byte, after)) = escaped.split_first() else { return };
+        writer.put(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
+        rest = after;
     }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// The upper-case digit of a number below 16.

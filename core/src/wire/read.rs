@@ -32,14 +32,14 @@ impl<'i> Fields<'i> {
         PeerError { kind, packet: self.first, offset: offset as u32 }
     }
 
-    /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
-    pub(crate) fn u16(&mut self) -> Result<u16, PeerError> {
-        // Unlike nom's `be_u16`, which is a loop, two instructions.
-        self.read((be_u8, be_u8).map(|(high, low)| u16::from_be_bytes([high, low])))
+    /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2). As with [`bytes`](Self::bytes), nothing is taken on failure.
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        // nom's own `be_u16` is a loop.
+        self.read((be_u8, be_u8)).map(|(high, low)| u16::from_be_bytes([high, low]))
     }
 
-    /// `count` bytes.
-    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'i [u8], PeerError> {
+    /// `count` bytes; `None` if there are fewer.
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'i [u8]> {
         self.read(take(count))
     }
 
@@ -48,13 +48,10 @@ impl<'i> Fields<'i> {
         self.rest
     }
 
-    /// The next field; on failure nothing is taken, so the error names the field's first byte.
-    fn read<T>(&mut self, mut parser: impl Parser<&'i [u8], Output = T, Error = ()>) -> Result<T, PeerError> {
-        let Ok((rest, value)) = parser.parse(self.rest) else {
-            return Err(self.error(Violation::Truncated, self.offset()));
-        };
+    fn read<T>(&mut self, mut parser: impl Parser<&'i [u8], Output = T, Error = ()>) -> Option<T> {
+        let (rest, value) = parser.parse(self.rest).ok()?;
         self.rest = rest;
-        Ok(value)
+        Some(value)
     }
 }
 
@@ -68,23 +65,24 @@ mod tests {
     fn fields_come_in_order_and_know_where_they_are() {
         let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 0x12, 0x34, b'a', b'b']);
         assert_eq!(fields.offset(), 2);
-        assert_eq!(fields.bytes(1), Ok(&[7][..]));
-        assert_eq!(fields.u16(), Ok(0x1234));
+        assert_eq!(fields.bytes(1), Some(&[7][..]));
+        assert_eq!(fields.u16(), Some(0x1234));
         assert_eq!(fields.offset(), 5);
         assert_eq!(fields.rest(), b"ab");
-        assert_eq!(fields.bytes(2), Ok(&b"ab"[..]));
-        assert_eq!(fields.bytes(0), Ok(&b""[..]));
+        assert_eq!(fields.bytes(2), Some(&b"ab"[..]));
+        assert_eq!(fields.bytes(0), Some(&b""[..]));
     }
 
     #[test]
-    fn a_field_past_the_end_is_named_by_its_first_byte_and_takes_nothing() {
+    fn a_field_past_the_end_takes_nothing() {
         let mut fields = Fields::new(&HEADER, &[0x32, 5, 7, 9]);
         fields.bytes(1).unwrap();
+        assert_eq!(fields.u16(), None);
+        assert_eq!(fields.bytes(2), None);
+        assert_eq!(fields.bytes(usize::MAX), None);
         let truncated = PeerError { kind: Violation::Truncated, packet: 0x32, offset: 3 };
-        assert_eq!(fields.u16(), Err(truncated));
-        assert_eq!(fields.bytes(2), Err(truncated));
-        assert_eq!(fields.bytes(usize::MAX), Err(truncated));
-        assert_eq!(fields.bytes(1), Ok(&[9][..]));
-        assert_eq!(fields.bytes(1).unwrap_err().offset, 4);
+        assert_eq!(fields.error(Violation::Truncated, fields.offset()), truncated);
+        assert_eq!(fields.bytes(1), Some(&[9][..]));
+        assert_eq!((fields.u16(), fields.offset()), (None, 4));
     }
 }

@@ -52,6 +52,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends one byte.
+    #[inline(never)]
     pub fn put_u8(&mut self, byte: u8) {
         if let Some(to) = self.room.get_mut(self.len) {
             *to = byte;
@@ -68,7 +69,14 @@ impl<'b> Writer<'b> {
     /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
     /// [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
     pub fn put_text(&mut self, text: &str) {
-        self.put_text_with(&mut |writer| writer.put(text.as_bytes()));
+        self.put_binary(text.as_bytes());
+    }
+
+    /// As [`put_text`](Self::put_text), of bytes that need not be a text.
+    #[inline(never)]
+    pub(crate) fn put_binary(&mut self, bytes: &[u8]) {
+        self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        self.put(bytes);
     }
 
     /// Appends what `f` puts, with its length in 16 bits before it, and gives that length in bytes.
@@ -86,6 +94,7 @@ impl<'b> Writer<'b> {
     /// assert_eq!(len, 6);
     /// assert_eq!(writer.finish().unwrap(), b"\x00\x06$rid=7");
     /// ```
+    #[inline(never)]
     pub fn put_text_with(&mut self, f: &mut dyn FnMut(&mut Writer<'_>)) -> usize {
         let start = self.begin_text();
         f(self);
