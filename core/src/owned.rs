@@ -17,7 +17,7 @@ pub use rx::RxBytes;
 
 use crate::auth::Identity;
 use crate::client::{Handled, Machine, Parts, Pending, Unacked};
-use crate::config::{Config, ConnectOptions, Settings, Telemetry};
+use crate::config::{ConnectOptions, Settings, Telemetry};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken, Withdrawn};
 use crate::session::State;
@@ -75,8 +75,7 @@ impl OwnedClient {
     ///
     /// As [`Client::new`](crate::Client::new), the limits taken for the memory.
     pub fn new(identity: &Identity<'_>, settings: Arc<Settings>, limits: OwnedLimits) -> Result<Self, Error> {
-        let config = Config { identity: *identity, settings: *settings };
-        let reserve = Machine::check(&config, &limits.into())?;
+        let reserve = Machine::check(identity, &settings, limits.into())?;
         let mut machine = Machine::new(reserve, settings.features, &mut []);
         machine.limit_slots(limits.slots);
         Ok(Self { machine, memory: Memory::new(limits), names: Names::new(identity), settings })
@@ -86,8 +85,9 @@ impl OwnedClient {
     fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>) -> T) -> T {
         let identity = self.names.identity();
         let inbound_grows = self.memory.inbound_grows();
-        let (storage, settings) = (&mut self.memory.storage(), &*self.settings);
-        call(&mut self.machine, &mut Parts { storage, identity: &identity, settings, inbound_grows })
+        let (mut storage, settings) = (self.memory.storage(), &*self.settings);
+        let mut parts = Parts { storage: &mut storage, identity: &identity, settings, inbound_grows };
+        call(&mut self.machine, &mut parts)
     }
 
     /// One call of the machine; then memory that is not needed any more is given back.

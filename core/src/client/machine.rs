@@ -2,7 +2,7 @@
 
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::Connect;
@@ -34,6 +34,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// Memory that does not grow.
     pub(crate) const fn of(storage: &Storage<'_>) -> Self {
         Self { tx: storage.tx.len(), slots: storage.slots.len(), inbound: storage.inbound.len() }
     }
@@ -82,8 +83,7 @@ pub struct Pending {
 
 impl Machine {
     /// Checks everything once; trusted after. Gives the bytes of the reserve.
-    pub(crate) fn check(config: &Config<'_>, limits: &Limits) -> Result<u32, Error> {
-        let Config { identity, settings } = config;
+    pub(crate) fn check(identity: &Identity<'_>, settings: &Settings, limits: Limits) -> Result<u32, Error> {
         identity.check()?;
         settings.check()?;
         check_features(identity, settings.features)?;

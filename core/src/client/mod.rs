@@ -125,7 +125,7 @@ impl<'a> Client<'a> {
     /// [`UsageError`] for an identity or a setting that cannot work,
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
-        let reserve = Machine::check(&config, &Limits::of(&storage))?;
+        let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
         Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
     }
 
@@ -151,7 +151,7 @@ impl<'a> Client<'a> {
         config: Config<'a>,
         storage: Storage<'a>,
     ) -> Result<&'p mut Self, Error> {
-        let reserve = Machine::check(&config, &Limits::of(&storage))?;
+        let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
         Ok(Self::put(place, reserve, config, storage))
     }
 

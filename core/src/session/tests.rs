@@ -2,6 +2,7 @@
 
 use super::transmit::Ping;
 use super::*;
+use crate::error::UsageError;
 use crate::storage::{Flags, SlotKind};
 use std::collections::BTreeSet;
 use std::vec::Vec;
