@@ -135,23 +135,23 @@ pub(crate) fn body_writer(room: &mut [u8], header_room: usize) -> Writer<'_> {
 pub(crate) fn finish(room: &mut [u8], header_room: usize, first: u8, remaining: usize) -> Result<Range<usize>, usize> {
     let len = remaining_length_len(remaining).saturating_add(1);
     let end = header_room.saturating_add(remaining);
-    let start = header_room.checked_sub(len).filter(|_| remaining <= MAX_REMAINING_LENGTH && end <= room.len());
-    let place = start.and_then(|start| Some((start, room.get_mut(start..header_room)?)));
-    let Some((start, place)) = place else { return Err(len.saturating_add(remaining)) };
-    put_header(&mut Writer::new(place), first, remaining);
+    let fits = len <= header_room && remaining <= MAX_REMAINING_LENGTH && end <= room.len();
+    let start = header_room.wrapping_sub(len);
+    let place = if fits { room.get_mut(start..header_room) } else { None };
+    let Some(place) = place else { return Err(len.saturating_add(remaining)) };
+    fill_header(place, first, remaining);
     Ok(start..end)
 }
 
-fn put_header(writer: &mut Writer<'_>, first: u8, remaining: usize) {
-    writer.put_u8(first);
+/// Fills `place`, which has one byte and as many as [`remaining_length_len`] says.
+fn fill_header(place: &mut [u8], first: u8, remaining: usize) {
+    let Some((to, lengths)) = place.split_first_mut() else { return };
+    *to = first;
     let mut rest = remaining;
-    loop {
-        let digit = (rest & 0x7F) as u8;
+    for to in lengths {
+        let more = if rest > 0x7F { 0x80 } else { 0 };
+        *to = (rest & 0x7F) as u8 | more;
         rest >>= 7;
-        if rest == 0 {
-            return writer.put_u8(digit);
-        }
-        writer.put_u8(digit | 0x80);
     }
 }
 

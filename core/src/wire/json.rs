@@ -72,19 +72,12 @@ impl VersionReader {
 
 /// Which value is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 enum Path {
-    Document,
-    Patch,
-}
-
-impl Path {
-    /// The names that lead to the value, from the top object down. All ASCII.
-    const fn names(self) -> &'static [&'static [u8]] {
-        match self {
-            Self::Document => &[b"desired", b"$version"],
-            Self::Patch => &[b"$version"],
-        }
-    }
+    /// That of `$version` in `desired` in the top object.
+    Document = 0,
+    /// That of `$version` in the top object, which is what a document has in `desired`.
+    Patch = 1,
 }
 
 /// What a byte is to the value looked for.
@@ -131,6 +124,13 @@ enum State {
     IllFormed,
 }
 
+impl State {
+    const fn is_number(self) -> bool {
+        use State::*;
+        matches!(self, Minus | Zero | Integer | Point | Fraction | Exponent | ExponentSign | ExponentInteger)
+    }
+}
+
 /// The literals one after the other; [`Finder::count`] is the place in it.
 const LITERALS: &[u8; 13] = b"truefalsenull";
 
@@ -144,15 +144,14 @@ struct Finder {
     kinds: u64,
     /// How many of them are open: 0 to 63.
     depth: u8,
-    /// How many objects below the top one are open and on the path. While `depth` is one more, the names read
-    /// now are those that the path goes on with.
+    /// The `depth` of the object whose names are compared with [`sought`](Self::sought); all around it are on the path.
     on_path: u8,
-    /// Whether the string being read is a name.
+    /// How many names of [`Path::Document`] lead to that object.
+    found: u8,
+    /// Whether a name is being read, or its value comes next.
     in_name: bool,
     /// Bytes by which the name agrees with the one looked for so far, or [`NO_MATCH`].
     matched: u8,
-    /// Whether the name just read is the one looked for, so that its value comes next.
-    hit: bool,
     /// Whether the value at the end of the path has begun and not ended.
     inside: bool,
     /// Digits of a `\u` escape still to come, or the place in [`LITERALS`].
@@ -160,7 +159,6 @@ struct Finder {
     /// The `\u` escape so far.
     unit: u16,
     state: State,
-    path: Path,
 }
 
 impl Finder {
@@ -168,15 +166,14 @@ impl Finder {
         Self {
             kinds: 0,
             depth: 0,
-            on_path: 0,
+            on_path: 1,
+            found: path as u8,
             in_name: false,
             matched: NO_MATCH,
-            hit: false,
             inside: false,
             count: 0,
             unit: 0,
             state: State::Value,
-            path,
         }
     }
 
@@ -185,121 +182,112 @@ impl Finder {
         self.state == State::AfterValue && self.depth == 0
     }
 
+    /// The name that the path goes on with. All ASCII.
+    const fn sought(&self) -> &'static [u8] {
+        if self.found == 0 { b"desired" } else { b"$version" }
+    }
+
     fn step(&mut self, byte: u8) -> Step {
-        // A number has no last byte of its own: the first byte that is not of it ends it.
-        let ends = matches!(self.state, State::Zero | State::Integer | State::Fraction | State::ExponentInteger);
-        if ends && number(self.state, byte) == State::IllFormed {
-            self.state = State::AfterValue;
+        if self.state.is_number() {
+            self.state = number(self.state, byte);
+            if self.state != State::AfterValue {
+                return self.elsewhere();
+            }
         }
-        if self.inside && self.state == State::AfterValue && usize::from(self.depth) == self.path.names().len() {
+        if self.state == State::AfterValue && self.depth == self.on_path {
             self.inside = false;
         }
-        if self.hit && self.state == State::Value && !is_space(byte) {
-            return self.enter(byte);
+        if matches!(self.state, State::FirstValue | State::Value) && !is_space(byte) {
+            return self.value(byte);
         }
-        self.state = self.next(byte);
+        self.state = match self.state {
+            State::Text | State::Escape | State::Hex => self.text(byte),
+            State::Literal => self.literal(byte),
+            _ => self.between(byte),
+        };
+        self.elsewhere()
+    }
+
+    /// What a byte is that begins nothing that is looked for.
+    const fn elsewhere(&self) -> Step {
         if self.inside { Step::Next } else { Step::Elsewhere }
     }
 
-    /// The first byte of the value of a name on the path.
-    fn enter(&mut self, byte: u8) -> Step {
-        self.hit = false;
-        self.state = self.next(byte);
-        if usize::from(self.on_path).saturating_add(1) == self.path.names().len() {
+    /// The first byte of a value, or the `]` of an empty array.
+    fn value(&mut self, byte: u8) -> Step {
+        let sought = self.in_name && usize::from(self.matched) == self.sought().len();
+        self.in_name = false;
+        self.state = match byte {
+            b'{' | b'[' => self.open(byte),
+            b']' if self.state == State::FirstValue => self.close(byte),
+            b'"' => State::Text,
+            b'-' => State::Minus,
+            b't' => self.literal_from(1),
+            b'f' => self.literal_from(5),
+            b'n' => self.literal_from(10),
+            digit => number(State::Minus, digit),
+        };
+        if !sought {
+            return self.elsewhere();
+        }
+        if self.found > 0 {
             self.inside = true;
             return Step::First;
         }
         if byte == b'{' {
-            self.on_path = self.on_path.saturating_add(1);
+            self.found = 1;
+            self.on_path = self.depth;
         }
         Step::Forget
     }
 
-    /// The state that `byte` leads to.
-    fn next(&mut self, byte: u8) -> State {
-        match self.state {
-            State::IllFormed => State::IllFormed,
-            State::Text | State::Escape | State::Hex => self.text(byte),
-            State::Literal => self.literal(byte),
-            State::Minus
-            | State::Zero
-            | State::Integer
-            | State::Point
-            | State::Fraction
-            | State::Exponent
-            | State::ExponentSign
-            | State::ExponentInteger => number(self.state, byte),
-            same if is_space(byte) => same,
-            State::FirstValue if byte == b']' => self.close(0),
-            State::FirstValue | State::Value => self.value(byte),
-            State::FirstName if byte == b'}' => self.close(1),
-            State::FirstName | State::Name => self.name(byte),
-            State::Colon if byte == b':' => State::Value,
-            State::Colon => State::IllFormed,
-            State::AfterValue => match byte {
-                b']' => self.close(0),
-                b'}' => self.close(1),
-                b',' if self.depth == 0 => State::IllFormed,
-                b',' if self.kinds & 1 == 1 => State::Name,
-                b',' => State::Value,
-                _ => State::IllFormed,
-            },
-        }
-    }
-
-    /// The first byte of a value.
-    fn value(&mut self, byte: u8) -> State {
-        match byte {
-            b'{' => self.open(1, State::FirstName),
-            b'[' => self.open(0, State::FirstValue),
-            b'"' => {
-                self.in_name = false;
-                State::Text
+    /// A byte that is of no value: white space, punctuation, the quote that begins a name.
+    fn between(&mut self, byte: u8) -> State {
+        match (byte, self.state) {
+            (_, State::IllFormed) => State::IllFormed,
+            (b' ' | b'\t' | b'\n' | b'\r', same) => same,
+            (b']' | b'}', State::FirstName | State::AfterValue) => self.close(byte),
+            (b',', State::AfterValue) if self.depth > 0 => {
+                if self.kinds & 1 == 1 {
+                    State::Name
+                } else {
+                    State::Value
+                }
             }
-            b'-' => State::Minus,
-            b'0' => State::Zero,
-            b'1'..=b'9' => State::Integer,
-            b't' | b'f' | b'n' => {
-                self.count = match byte {
-                    b't' => 1,
-                    b'f' => 5,
-                    _ => 10,
-                };
-                State::Literal
+            (b':', State::Colon) => State::Value,
+            (b'"', State::FirstName | State::Name) => {
+                self.in_name = true;
+                self.matched = if self.depth == self.on_path { 0 } else { NO_MATCH };
+                State::Text
             }
             _ => State::IllFormed,
         }
     }
 
-    fn open(&mut self, kind: u64, then: State) -> State {
+    /// `{` or `[`.
+    fn open(&mut self, byte: u8) -> State {
         if self.depth >= 63 {
             return State::IllFormed;
         }
-        self.depth = self.depth.saturating_add(1);
-        self.kinds = (self.kinds << 1) | kind;
-        then
+        self.depth = self.depth.wrapping_add(1);
+        self.kinds = (self.kinds << 1) | u64::from(kind(byte));
+        if kind(byte) == 1 { State::FirstName } else { State::FirstValue }
     }
 
-    fn close(&mut self, kind: u64) -> State {
-        if self.depth == 0 || self.kinds & 1 != kind {
+    /// `}` or `]`.
+    #[inline(never)]
+    fn close(&mut self, byte: u8) -> State {
+        if self.depth == 0 || self.kinds as u8 & 1 != kind(byte) {
             return State::IllFormed;
         }
-        if self.depth == self.on_path.saturating_add(1) {
-            self.on_path = self.on_path.saturating_sub(1);
+        if self.depth == self.on_path {
+            // At the top this leads nowhere: no name can follow.
+            self.on_path = self.on_path.wrapping_sub(1);
+            self.found = 0;
         }
-        self.depth = self.depth.saturating_sub(1);
+        self.depth = self.depth.wrapping_sub(1);
         self.kinds >>= 1;
         State::AfterValue
-    }
-
-    /// The quote that begins a name.
-    fn name(&mut self, byte: u8) -> State {
-        if byte != b'"' {
-            return State::IllFormed;
-        }
-        self.in_name = true;
-        self.matched = if self.depth == self.on_path.saturating_add(1) { 0 } else { NO_MATCH };
-        State::Text
     }
 
     fn text(&mut self, byte: u8) -> State {
@@ -307,11 +295,11 @@ impl Finder {
             (State::Hex, _) => {
                 let digit = match byte {
                     b'0'..=b'9' => byte & 0x0F,
-                    b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0F).saturating_add(9),
+                    b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0F).wrapping_add(9),
                     _ => return State::IllFormed,
                 };
                 self.unit = (self.unit << 4) | u16::from(digit);
-                self.count = self.count.saturating_sub(1);
+                self.count = self.count.wrapping_sub(1);
                 if self.count > 0 {
                     return State::Hex;
                 }
@@ -324,7 +312,7 @@ impl Finder {
             (State::Escape, b'"' | b'\\' | b'/') => u16::from(byte),
             // A control character is in none of the names looked for.
             (State::Escape, b'b' | b'f' | b'n' | b'r' | b't') => 0,
-            (State::Text, b'"') => return self.end_text(),
+            (State::Text, b'"') => return if self.in_name { State::Colon } else { State::AfterValue },
             (State::Text, b'\\') => return State::Escape,
             (State::Text, 0x20..) => u16::from(byte),
             _ => return State::IllFormed,
@@ -333,34 +321,26 @@ impl Finder {
         State::Text
     }
 
-    fn end_text(&mut self) -> State {
-        if !self.in_name {
-            return State::AfterValue;
-        }
-        self.hit = self.sought().is_some_and(|name| name.len() == usize::from(self.matched));
-        State::Colon
-    }
-
-    /// The name that the path goes on with.
-    fn sought(&self) -> Option<&'static [u8]> {
-        self.path.names().get(usize::from(self.on_path)).copied()
-    }
-
     /// One more character of a string, or one more byte of its UTF-8. What the names looked for are made of
     /// is ASCII, where the two are the same.
     fn compare(&mut self, unit: u16) {
-        let want = self.sought().and_then(|name| name.get(usize::from(self.matched)));
-        self.matched = match want {
-            Some(&want) if u16::from(want) == unit => self.matched.saturating_add(1),
+        self.matched = match self.sought().get(usize::from(self.matched)) {
+            Some(&want) if u16::from(want) == unit => self.matched.wrapping_add(1),
             _ => NO_MATCH,
         };
+    }
+
+    /// The first letter of a literal; the next one is at `count` of [`LITERALS`].
+    const fn literal_from(&mut self, count: u8) -> State {
+        self.count = count;
+        State::Literal
     }
 
     fn literal(&mut self, byte: u8) -> State {
         if LITERALS.get(usize::from(self.count)) != Some(&byte) {
             return State::IllFormed;
         }
-        self.count = self.count.saturating_add(1);
+        self.count = self.count.wrapping_add(1);
         if matches!(self.count, 4 | 9 | 13) { State::AfterValue } else { State::Literal }
     }
 }
@@ -370,19 +350,25 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// One more byte of a number (RFC 8259 §6).
+/// 1 for `{` and `}`, 0 for `[` and `]`: a bit of ASCII tells them apart.
+const fn kind(bracket: u8) -> u8 {
+    (bracket >> 5) & 1
+}
+
+/// One more byte of a number (RFC 8259 §6). A number has no last byte of its own: the first byte that is not of it
+/// ends it, and [`State::AfterValue`] is where that byte belongs.
+#[inline(never)] // Two places use it.
 const fn number(state: State, byte: u8) -> State {
-    match byte {
-        b'0'..=b'9' => match state {
-            State::Minus if byte == b'0' => State::Zero,
-            State::Minus | State::Integer => State::Integer,
-            State::Point | State::Fraction => State::Fraction,
-            State::Exponent | State::ExponentSign | State::ExponentInteger => State::ExponentInteger,
-            _ => State::IllFormed,
-        },
-        b'.' if matches!(state, State::Zero | State::Integer) => State::Point,
-        b'e' | b'E' if matches!(state, State::Zero | State::Integer | State::Fraction) => State::Exponent,
-        b'+' | b'-' if matches!(state, State::Exponent) => State::ExponentSign,
-        _ => State::IllFormed,
+    use State::*;
+    match (byte, state) {
+        (b'0', Minus) => Zero,
+        (b'0'..=b'9', Minus | Integer) => Integer,
+        (b'0'..=b'9', Point | Fraction) => Fraction,
+        (b'0'..=b'9', Exponent | ExponentSign | ExponentInteger) => ExponentInteger,
+        (b'.', Zero | Integer) => Point,
+        (b'e' | b'E', Zero | Integer | Fraction) => Exponent,
+        (b'+' | b'-', Exponent) => ExponentSign,
+        (_, Zero | Integer | Fraction | ExponentInteger) => AfterValue,
+        _ => IllFormed,
     }
 }
