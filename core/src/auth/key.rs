@@ -209,7 +209,7 @@ fn sha256(key: Option<&[u8; BLOCK]>, pad: u8, message: &[u8], out: &mut [u8; 32]
             *to = from ^ pad;
         }
         compress256(&mut state, core::slice::from_ref(&block));
-        bits = bits.wrapping_add(8 * BLOCK as u64);
+        bits = bits.wrapping_add((BLOCK as u64) << 3);
     }
     let (blocks, rest) = message.as_chunks();
     compress256(&mut state, blocks);
