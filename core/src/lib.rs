@@ -52,19 +52,21 @@
 //! | [`wire`] | bytes to fields and back |
 //! | [`packet`] | fields to MQTT 3.1.1 packets and back |
 //! | [`topic`] | topic text to address and property bag, and back |
+//! | `twin` | (`json`) twin documents, patches and their rules |
 //! | [`auth`] | identity, connection string, SAS token |
 //! | `config`, `storage` | what the caller says, and the memory it gives |
 //! | `session` | MQTT's rules over packets: states, timers, what is in flight |
 //! | [`event`] | what the application is told |
 //! | `client` | IoT Hub's meaning over session and topic |
 //! | [`retry`] | when to connect again |
+//! | `owned` | (`alloc`) the same machine with memory of its own |
 //!
 //! # Features
 //!
 //! | feature | what it adds | needs |
 //! |---|---|---|
 //! | none | everything a device does, without a heap; tokens are signed by the caller | |
-//! | `sas` (default) | [`SharedAccessKey`](auth::SharedAccessKey): tokens signed here | |
+//! | `sas` (default) | `auth::SharedAccessKey`: tokens signed here | |
 //! | `alloc` | `OwnedClient` and results that own memory | an allocator |
 //! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
 //! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |

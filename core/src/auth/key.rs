@@ -5,8 +5,9 @@ use crate::error::CapacityError;
 use crate::time::UnixSeconds;
 use crate::wire::{Writer, put_base64, put_from_base64};
 use core::fmt;
-use sha2::block_api::compress256;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use sha2::Sha256;
+use sha2::digest::{FixedOutputReset, Update};
+use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 /// Bytes of a block of SHA-256, to which HMAC fits its key.
 const BLOCK: usize = 64;
@@ -110,7 +111,7 @@ impl SharedAccessKey {
         if let Some(to) = block.get_mut(..key.len()) {
             to.copy_from_slice(key);
         } else if let Some(to) = block.first_chunk_mut() {
-            sha256(None, 0, key, to);
+            sha256(&[], 0, key, to);
         }
         let fitted = Self { block };
         block.zeroize();
@@ -122,9 +123,9 @@ impl SharedAccessKey {
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 32] {
         let mut inner = [0; 32];
-        sha256(Some(&self.block), 0x36, message, &mut inner);
+        sha256(&self.block, 0x36, message, &mut inner);
         let mut signature = [0; 32];
-        sha256(Some(&self.block), 0x5C, &inner, &mut signature);
+        sha256(&self.block, 0x5C, &inner, &mut signature);
         signature
     }
 
@@ -192,49 +193,20 @@ impl SharedAccessKey {
     }
 }
 
-/// SHA-256 (FIPS 180-4) of `key`, if there is one, with every byte XORed with `pad`, and of `message` after it.
+/// SHA-256 of `key` with every byte XORed with `pad`, and of `message` after it.
 ///
-/// The padding is our own, because the hasher of the `sha2` crate takes twice the code and keeps its buffer beside
-/// ours. Not inlined: its frame is the largest here and must not add up.
+/// Not inlined: its frame is the largest here and must not add up.
 #[inline(never)]
-fn sha256(key: Option<&[u8; BLOCK]>, pad: u8, message: &[u8], out: &mut [u8; 32]) {
-    /// The first 32 bits of the fractional parts of the square roots of the first 8 primes (§5.3.3).
-    const START: [u32; 8] =
-        [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
-    let mut state = START;
-    let mut block = [0; BLOCK];
-    let mut bits = (message.len() as u64) << 3;
-    if let Some(key) = key {
-        for (to, from) in block.iter_mut().zip(key) {
-            *to = from ^ pad;
-        }
-        compress256(&mut state, core::slice::from_ref(&block));
-        bits = bits.wrapping_add((BLOCK as u64) << 3);
+fn sha256(key: &[u8], pad: u8, message: &[u8], out: &mut [u8; 32]) {
+    let mut digest = Sha256::default();
+    for byte in key {
+        // One by one, so that there is no padded copy to hold and to wipe.
+        digest.update(&[byte ^ pad]);
     }
-    let (blocks, rest) = message.as_chunks();
-    compress256(&mut state, blocks);
-    // What is left, a one bit, zeros, and the length in bits at the end of a block (§5.1.1).
-    block.fill(0);
-    for (to, from) in block.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    if let Some(end) = block.get_mut(rest.len()) {
-        *end = 0x80;
-    }
-    if rest.len() >= BLOCK - 8 {
-        compress256(&mut state, core::slice::from_ref(&block));
-        block.fill(0);
-    }
-    if let Some(end) = block.last_chunk_mut() {
-        *end = bits.to_be_bytes();
-    }
-    compress256(&mut state, core::slice::from_ref(&block));
-    for (to, word) in out.as_chunks_mut().0.iter_mut().zip(&state) {
-        *to = word.to_be_bytes();
-    }
-    // The state after a block of key is worth as much as the key.
-    state.zeroize();
-    block.zeroize();
+    digest.update(message);
+    // The state after a block of key is worth as much as the key: reset, and let the compiler keep the reset.
+    digest.finalize_into_reset(out.into());
+    optimization_barrier(&digest);
 }
 
 impl Drop for SharedAccessKey {

@@ -12,8 +12,8 @@ use harness::{Place, received};
 use iothub_proto::auth::Identity;
 use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, RequestId, TelemetryToken, TwinToken};
-use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::packet::QoS;
+use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::topic::{Features, Properties, SystemProperties};
 use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, RxBuffer, Slot, State, Storage, Telemetry};
 use script::*;
@@ -100,11 +100,7 @@ fn new_client() -> Option<&'static mut Client<'static>> {
     }
     // SAFETY: here only, and this runs once.
     unsafe {
-        let storage = Storage {
-            tx: TX.fill(0),
-            slots: SLOTS.fill(Slot::EMPTY),
-            inbound: INBOUND.fill(Inbound::EMPTY),
-        };
+        let storage = Storage { tx: TX.fill(0), slots: SLOTS.fill(Slot::EMPTY), inbound: INBOUND.fill(Inbound::EMPTY) };
         Client::new_in(CLIENT.lend(), config, storage).ok()
     }
 }
@@ -160,7 +156,8 @@ impl Device {
         let Ok(Some(Event::Ready { .. })) = self.receive(&SUBACK) else { return None };
         self.transmit(PUBLISH_0)?;
         let document: &[u8] = if connack == CONNACK_NEW { &TWIN_DOCUMENT } else { &TWIN_DOCUMENT_AGAIN };
-        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.receive(document) else {
+        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.receive(document)
+        else {
             return None;
         };
         Some(())

@@ -15,17 +15,6 @@ fn signs_rfc_4231_case_2() {
 }
 
 #[test]
-fn every_length_around_a_block_is_padded_right() {
-    let message = [0xA5; 130];
-    for len in 0..=message.len() {
-        let mut oracle = Hmac::<sha2::Sha256>::new_from_slice(b"Jefe").unwrap();
-        Mac::update(&mut oracle, &message[..len]);
-        let expected: [u8; 32] = oracle.finalize().into_bytes().into();
-        assert_eq!(SharedAccessKey::from_bytes(b"Jefe").unwrap().sign(&message[..len]), expected, "{len}");
-    }
-}
-
-#[test]
 fn refuses_what_is_no_key() {
     let refused = |text: &str| SharedAccessKey::from_base64(text).err();
     assert_eq!(refused(""), Some(SasError::Empty));
@@ -80,7 +69,7 @@ proptest! {
         key in proptest::collection::vec(any::<u8>(), 1..=SharedAccessKey::MAX_LEN),
         message in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
-        let mut oracle = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+        let mut oracle = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         Mac::update(&mut oracle, &message);
         let expected: [u8; 32] = oracle.finalize().into_bytes().into();
         prop_assert_eq!(SharedAccessKey::from_bytes(&key).unwrap().sign(&message), expected);
