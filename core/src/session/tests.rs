@@ -2,6 +2,7 @@
 
 use super::transmit::Ping;
 use super::*;
+use crate::error::UsageError;
 use crate::storage::{Flags, SlotKind};
 use std::collections::BTreeSet;
 use std::vec::Vec;
@@ -115,4 +116,30 @@ impl Session {
         assert!(self.ping != Ping::Outstanding || armed(TimeoutReason::Pingresp) || !sent(Lent::Control));
         assert_eq!(armed(TimeoutReason::Puback), self.awaiting > 0);
     }
+}
+
+struct Empty;
+
+impl Body for Empty {
+    fn put(&self, _: &mut crate::wire::Writer<'_>, _: Ident) -> Result<(), UsageError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_answer_after_the_deadline_is_to_nothing() {
+    let (mut tx, mut slots, mut inbound) = ([0; 64], [Slot::EMPTY; 2], [crate::Inbound::EMPTY; 1]);
+    let mut storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    let settings = Settings::default();
+    let mut session = Session::new(0, storage.slots);
+    let ticket = session.enqueue(&mut storage, SlotKind::TwinGet, 0x30, &Empty).unwrap().ticket;
+    session.await_answer(storage.slots, ticket.slot, Instant::from_millis(1));
+    session.lend(&mut storage, Lane::Slot(ticket.slot));
+    assert_eq!(session.confirm(&mut storage, &settings, 2), Ok(Lent::Slot(ticket.slot)));
+    session.timeout(&mut storage, &settings, TimeoutReason::Request);
+    // The application was not told yet: the slot is still this request's.
+    assert_eq!(session.answered(storage.slots, ticket), None);
+    assert_eq!(session.pop_flagged(storage.slots), Some((ticket, false)));
+    assert_eq!(session.answered(storage.slots, ticket), None);
+    assert_eq!(members(&session.free, storage.slots).len(), 2);
 }
