@@ -253,7 +253,8 @@ impl<'a> Client<'a> {
         self.machine.lent_bytes(self.storage.tx)
     }
 
-    /// The first `count` of the bytes lent were sent.
+    /// The first `count` of the bytes lent were sent. A lend ends with its connection: a transfer that completes after
+    /// that is not confirmed any more.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ pub use window::Inbound;
 ///
 /// * `tx`: encoded packets, kept until acknowledged. Its front is a reserve for CONNECT, SUBSCRIBE and the GET
 ///   of twin synchronisation, so that nothing the application queues can keep the device from signing in.
-/// * `slots`: one for each command in flight (a telemetry message, a twin request, a method answer).
+/// * `slots`: one for each command in flight (a telemetry message, a twin request, a method answer). They share `tx`,
+///   so an application that fills both with telemetry has no room to answer a method: leave a few.
 /// * `inbound`: one for each cloud-to-device message delivered and not yet acknowledged; the hub queues at
 ///   most 50, so 64 never fill.
 ///
