@@ -2,12 +2,12 @@
 
 use super::lifecycle::disconnected;
 use super::machine::{Machine, Parts, device};
+use super::request_id::Request;
 use crate::error::Error;
-use crate::event::{Event, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken};
-use crate::packet::{Publish, Suback};
+use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
+use crate::packet::{PacketId, Publish, Suback};
 use crate::session::state::State;
 use crate::session::{Incoming, Step};
-use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
 use crate::topic::{self, Features, Inbound, Properties};
@@ -53,8 +53,17 @@ impl Machine {
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
-        handled.event = self.waiting_event(parts);
-        while handled.event.is_none() {
+        // What waits comes first.
+        let mut incoming = Incoming::Nothing;
+        loop {
+            handled.event = self.event(parts, incoming);
+            if handled.event.is_some() {
+                break;
+            }
+            if handled.consumed > 0 {
+                // As if what follows came in another call (law 8).
+                self.session.settle(parts.storage, parts.settings);
+            }
             if let Some(error) = self.session.error() {
                 return Err(error);
             }
@@ -76,11 +85,7 @@ impl Machine {
                 Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
                 Ok(step) => {
                     handled.consumed = handled.consumed.saturating_add(step.consumed);
-                    handled.event = self.incoming(parts, step.incoming);
-                    if handled.event.is_none() {
-                        // As if what follows came in another call (law 8).
-                        self.session.settle(parts.storage, parts.settings);
-                    }
+                    incoming = step.incoming;
                     continue;
                 }
                 Err(error) => Error::Peer(error),
@@ -90,7 +95,7 @@ impl Machine {
                 break;
             }
             self.session.fail(parts.storage, error);
-            handled.event = self.waiting_event(parts);
+            incoming = Incoming::Nothing;
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed);
@@ -114,14 +119,15 @@ impl Machine {
         Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
+    /// What `incoming` means to the application; if it is nothing, what waits.
     #[inline(never)]
-    fn incoming<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
+    fn event<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
-            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => None,
+            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => self.waiting_event(parts),
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
-            Incoming::Publish(publish) => {
+            Incoming::Publish { publish, skipped } => {
                 let inbound = topic::parse(publish.topic, device(parts.identity));
-                self.publish(parts, &publish, inbound)
+                self.publish(parts, &publish, inbound, skipped)
             }
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
@@ -133,10 +139,6 @@ impl Machine {
                 Some(Event::Connected { session_present })
             }
             Incoming::Subscribed(suback) => self.subscribed(parts, &suback),
-            Incoming::Oversize { publish, payload_len } => {
-                let inbound = topic::parse(publish.topic, device(parts.identity));
-                self.oversize(parts, &publish, inbound, payload_len)
-            }
             Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
         }
     }
@@ -171,48 +173,72 @@ impl Machine {
         }
     }
 
-    #[inline(never)]
+    /// A PUBLISH came. With `skipped` its payload, of so many bytes, is larger than the receive buffer and passes by.
     fn publish<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
         publish: &Publish<'i>,
         inbound: Inbound<'i>,
+        skipped: Option<u32>,
     ) -> Option<Event<'i>> {
-        let Publish { topic, payload, retain, .. } = *publish;
+        let Publish { topic, payload, retain, id, dup: redelivered, .. } = *publish;
+        let message = match inbound {
+            Inbound::CloudToDevice { properties } => Some((None, properties)),
+            Inbound::Input { name, properties } => Some((Some(name), properties)),
+            // The topic alone is larger than the buffer, and only messages have such topics.
+            Inbound::Unknown if topic.is_empty() => Some((None, Properties::default())),
+            _ => None,
+        };
+        let token =
+            if message.is_some() { self.await_decision(parts, publish) } else { self.acknowledge(parts, publish) };
+        if let Some(payload_len) = skipped {
+            let request = self.skipped(parts, inbound, payload_len)?;
+            let packet_id = id.map(PacketId::get);
+            return Some(Event::Skipped(Skipped { topic, packet_id, payload_len, token, request }));
+        }
         match inbound {
-            Inbound::CloudToDevice { properties } => Some(self.message(parts, publish, None, properties)),
-            Inbound::Input { name, properties } => Some(self.message(parts, publish, Some(name), properties)),
             Inbound::Method { name, request_id } => {
-                self.acknowledge(parts.storage, publish);
                 self.session.method_delivered();
                 Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
             }
             Inbound::TwinResponse { status, request_id, version } => {
-                self.acknowledge(parts.storage, publish);
-                self.twin_response(parts, status, request_id, version, payload)
+                self.twin_response(parts, status, Request::parse(request_id), version, Ok(payload))
             }
-            Inbound::Desired { version } => {
-                self.acknowledge(parts.storage, publish);
-                self.twin_desired(parts, version, Some(payload))
-            }
-            Inbound::Unknown => {
-                self.acknowledge(parts.storage, publish);
-                Some(Event::Unknown { topic, payload, retain })
-            }
+            Inbound::Desired { version } => self.twin_desired(parts, version, Some(payload)),
+            Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => Some(match message {
+                None => Event::Unknown { topic, payload, retain },
+                Some((input, properties)) => {
+                    let message = Message { token, input, properties, payload, redelivered };
+                    if id.is_some() && token.is_none() { Event::MessageLeft(message) } else { Event::Message(message) }
+                }
+            }),
         }
     }
 
-    fn message<'i>(
+    /// What follows from a payload that passes by: a method's answer may still be given; `None` if there is nothing to
+    /// tell now.
+    fn skipped<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
-        publish: &Publish<'i>,
-        input: Option<&'i str>,
-        properties: Properties<'i>,
-    ) -> Event<'i> {
-        let token = self.await_decision(parts, publish);
-        let Publish { payload, dup: redelivered, .. } = *publish;
-        let message = Message { token, input, properties, payload, redelivered };
-        if publish.id.is_some() && token.is_none() { Event::MessageLeft(message) } else { Event::Message(message) }
+        inbound: Inbound<'i>,
+        payload_len: u32,
+    ) -> Option<Option<RequestId<'i>>> {
+        match inbound {
+            Inbound::Method { request_id, .. } => {
+                self.session.method_delivered();
+                Some(Some(self.request_id(request_id)))
+            }
+            Inbound::TwinResponse { status, request_id, .. } => {
+                // Told at its end, when its version has passed by.
+                self.twin.skip(status, request_id, payload_len);
+                None
+            }
+            Inbound::Desired { version } => {
+                self.twin_desired(parts, version, None);
+                Some(None)
+            }
+            _ => Some(None),
+        }
     }
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
@@ -227,45 +253,10 @@ impl Machine {
 
     /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
     /// window is full it is not, which for these topics has no consequence but a second copy.
-    #[inline(never)]
-    fn acknowledge(&mut self, storage: &mut Storage<'_>, publish: &Publish<'_>) {
+    fn acknowledge(&mut self, parts: &mut Parts<'_, '_>, publish: &Publish<'_>) -> Option<MessageToken> {
         if let Some(id) = publish.id {
-            let _ = self.session.remember(storage, id, Decision::Accepted);
+            let _ = self.session.remember(parts.storage, id, Decision::Accepted);
         }
-    }
-
-    /// A PUBLISH that the receive buffer cannot hold begins.
-    #[inline(never)]
-    fn oversize<'i>(
-        &mut self,
-        parts: &mut Parts<'_, '_>,
-        publish: &Publish<'i>,
-        inbound: Inbound<'i>,
-        payload_len: u32,
-    ) -> Option<Event<'i>> {
-        let Publish { topic, id, .. } = *publish;
-        let mut skipped = Skipped { topic, packet_id: id.map(|id| id.get()), payload_len, token: None, request: None };
-        match inbound {
-            Inbound::TwinResponse { status, request_id, .. } => {
-                self.acknowledge(parts.storage, publish);
-                // Told at its end, when its version has passed by.
-                self.twin.skip(status, request_id, payload_len);
-                return None;
-            }
-            Inbound::Desired { version } => {
-                self.acknowledge(parts.storage, publish);
-                self.twin_desired(parts, version, None);
-            }
-            Inbound::Method { request_id, .. } => {
-                self.acknowledge(parts.storage, publish);
-                self.session.method_delivered();
-                skipped.request = Some(self.request_id(request_id));
-            }
-            Inbound::Unknown if !topic.is_empty() => self.acknowledge(parts.storage, publish),
-            Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => {
-                skipped.token = self.await_decision(parts, publish);
-            }
-        }
-        Some(Event::Skipped(skipped))
+        None
     }
 }

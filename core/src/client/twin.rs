@@ -215,33 +215,42 @@ impl Machine {
         }
     }
 
-    /// The answer to a twin request. What kind it is follows from the request, not from the status.
+    /// The answer to a twin request; `body` is an error if it is larger than the receive buffer. What kind of answer it
+    /// is follows from the request, not from the status.
+    #[inline(never)]
     pub(super) fn twin_response<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
         status: u16,
-        request_id: &str,
+        request: Option<Request>,
         version: Option<u64>,
-        payload: &'i [u8],
+        body: Result<&'i [u8], RequestError>,
     ) -> Option<Event<'i>> {
         let ok = matches!(status, 200..=299);
-        match Request::parse(request_id) {
+        match request {
             Some(Request::Sync(number)) => {
                 self.sync_answered(number)?;
-                if !ok {
-                    return self.sync_refused(status);
+                match body {
+                    _ if !ok => self.sync_refused(status),
+                    Err(too_large) => self.sync_fail(too_large),
+                    Ok(payload) => {
+                        let version = desired_version(payload);
+                        let dropped = self.sync_document(version);
+                        (!dropped).then_some(Event::TwinDocument { token: None, version, stale: false, payload })
+                    }
                 }
-                let version = desired_version(payload);
-                let dropped = self.sync_document(version);
-                (!dropped).then_some(Event::TwinDocument { token: None, version, stale: false, payload })
             }
             Some(Request::Application(ticket)) => {
                 let kind = self.application_answered(parts, ticket)?;
                 let token = TwinToken(ticket);
-                Some(match kind {
-                    _ if !ok => Event::RequestFailed { token, reason: RequestError::Status(status), payload },
-                    SlotKind::TwinReport => Event::TwinReported { token, version },
-                    _ => {
+                Some(match body {
+                    _ if !ok => {
+                        let (reason, payload) = (RequestError::Status(status), body.unwrap_or_default());
+                        Event::RequestFailed { token, reason, payload }
+                    }
+                    _ if kind == SlotKind::TwinReport => Event::TwinReported { token, version },
+                    Err(reason) => Event::RequestFailed { token, reason, payload: &[] },
+                    Ok(payload) => {
                         let version = desired_version(payload);
                         let synced = parts.settings.twin_sync && version.is_some();
                         let stale = synced && self.sync_document(version);
@@ -257,7 +266,6 @@ impl Machine {
     }
 
     /// A piece of a PUBLISH that is skipped. Only a twin response is of interest: at its end it is told.
-    #[inline(never)]
     pub(super) fn skipped_piece<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
@@ -271,28 +279,7 @@ impl Machine {
         }
         let SkippedResponse { status, request, payload_len, reader } = self.twin.skipped.take()?;
         let too_large = RequestError::TooLarge { payload_len, version: reader.version() };
-        let ok = matches!(status, 200..=299);
-        match request {
-            Some(Request::Sync(number)) => {
-                self.sync_answered(number)?;
-                if ok { self.sync_fail(too_large) } else { self.sync_refused(status) }
-            }
-            Some(Request::Application(ticket)) => {
-                let kind = self.application_answered(parts, ticket)?;
-                let token = TwinToken(ticket);
-                Some(match kind {
-                    SlotKind::TwinReport if ok => Event::TwinReported { token, version: None },
-                    _ => {
-                        let reason = if ok { too_large } else { RequestError::Status(status) };
-                        Event::RequestFailed { token, reason, payload: &[] }
-                    }
-                })
-            }
-            None => {
-                self.session.count_stray();
-                None
-            }
-        }
+        self.twin_response(parts, status, request, None, Err(too_large))
     }
 
     /// 429 and 5xx pass; anything else would come again.
@@ -326,7 +313,6 @@ impl Machine {
 }
 
 /// `desired.$version` of a whole document.
-#[inline(never)]
 fn desired_version(document: &[u8]) -> Option<u64> {
     let mut reader = VersionReader::document();
     reader.feed(document);

@@ -43,12 +43,11 @@ pub(crate) enum Incoming<'i> {
     Subscribed(Suback<'i>),
     /// The hub has stored this message.
     Acked(Ticket),
-    Publish(Publish<'i>),
-    /// A PUBLISH larger than the receive buffer begins. Its `payload` is empty here; its topic too, if that
-    /// alone is larger than the buffer.
-    Oversize {
+    /// A message. With `skipped` it is larger than the receive buffer: its payload has so many bytes and follows in
+    /// pieces. Its topic is empty if that alone is larger than the buffer.
+    Publish {
         publish: Publish<'i>,
-        payload_len: u32,
+        skipped: Option<u32>,
     },
     /// A piece of its payload.
     Piece {
@@ -134,7 +133,10 @@ impl Session {
         let mut fields = Fields::new(&header, packet);
         step.incoming = Incoming::Nothing;
         match kind {
-            Kind::Publish => step.incoming = Incoming::Publish(publish::parse(&header, packet)?),
+            Kind::Publish => {
+                let publish = publish::parse(&header, packet)?;
+                step.incoming = Incoming::Publish { publish, skipped: None };
+            }
             Kind::Connack => match connack::parse(&mut fields)? {
                 Connack { refusal: Some(refusal), .. } => {
                     step.incoming = Incoming::Refused(refusal);
@@ -239,7 +241,7 @@ impl Session {
             Head::Complete { publish, len } => {
                 let left = (header.total() as u32).saturating_sub(len as u32);
                 self.skip = Skip::Payload { left };
-                step.took(len, Incoming::Oversize { publish, payload_len: left });
+                step.took(len, Incoming::Publish { publish, skipped: Some(left) });
             }
             Head::Needs(needed) if needed <= buffer => step.needs(needed),
             Head::Needs(needed) => {
@@ -285,7 +287,7 @@ impl Session {
         let payload_len = after.saturating_sub(len);
         self.skip = if payload_len == 0 { Skip::None } else { Skip::Payload { left: payload_len } };
         let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
-        step.took(len as usize, Incoming::Oversize { publish, payload_len });
+        step.took(len as usize, Incoming::Publish { publish, skipped: Some(payload_len) });
         Ok(())
     }
 
