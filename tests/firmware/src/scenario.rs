@@ -28,6 +28,7 @@ static SLOTS: Place<[Slot; 8]> = Place::new();
 static INBOUND: Place<[Inbound; 8]> = Place::new();
 static TOKEN: Place<[u8; 256]> = Place::new();
 static CLIENT: Place<Client<'static>> = Place::new();
+static DEVICE: Place<Device> = Place::new();
 
 /// The client and what its driver has.
 struct Device {
@@ -38,11 +39,8 @@ struct Device {
 
 /// The number in an error names the step that went wrong.
 pub fn run() -> Result<(), u32> {
-    // SAFETY: here only, and this runs once.
-    let (room, rx) = unsafe { (TOKEN.fill(0), RX.fill(0)) };
-    let password = sign(room).ok_or(1_u32)?;
-    let mut device =
-        Device { client: new_client().ok_or(2_u32)?, rx: RxBuffer::new(rx), now: Instant::from_millis(1_000) };
+    let password = sign().ok_or(1_u32)?;
+    let device = new_device().ok_or(2_u32)?;
     device.sign_in(password, &CONNACK_NEW).ok_or(3_u32)?;
     let sent = device.send_telemetry().ok_or(4_u32)?;
     device.get_acknowledged(PUBLISH_1, &PUBACK_FIRST, sent).ok_or(4_u32)?;
@@ -66,7 +64,9 @@ fn identity() -> Identity<'static> {
 
 #[cfg(feature = "sas")]
 #[inline(never)]
-fn sign(room: &mut [u8]) -> Option<&str> {
+fn sign() -> Option<&'static str> {
+    // SAFETY: here only, and this runs once.
+    let room = unsafe { TOKEN.fill(0) };
     let key = black_box("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     let Ok(key) = &iothub_proto::auth::SharedAccessKey::from_base64(key) else { return None };
     key.token(&identity(), EXPIRY, None, room).ok()
@@ -75,9 +75,11 @@ fn sign(room: &mut [u8]) -> Option<&str> {
 /// As with a secure element: the signature comes from elsewhere.
 #[cfg(not(feature = "sas"))]
 #[inline(never)]
-fn sign(room: &mut [u8]) -> Option<&str> {
+fn sign() -> Option<&'static str> {
     use iothub_proto::auth::{put_string_to_sign, put_token};
     use iothub_proto::wire::Writer;
+    // SAFETY: here only, and this runs once.
+    let room = unsafe { TOKEN.fill(0) };
     let resource = identity().resource();
     let mut writer = Writer::new(room);
     put_string_to_sign(&mut writer, &resource, EXPIRY);
@@ -90,8 +92,8 @@ fn sign(room: &mut [u8]) -> Option<&str> {
 
 const EXPIRY: UnixSeconds = UnixSeconds(1_767_225_600);
 
-#[inline(never)] // What initialises the client must not stay on the stack while it works.
-fn new_client() -> Option<&'static mut Client<'static>> {
+#[inline(never)]
+fn new_device() -> Option<&'static mut Device> {
     let mut config = Config::new(identity());
     config.settings.max_packet = MAX_PACKET as u32;
     if !EVERYTHING {
@@ -100,8 +102,10 @@ fn new_client() -> Option<&'static mut Client<'static>> {
     }
     // SAFETY: here only, and this runs once.
     unsafe {
-        let storage = Storage { tx: TX.fill(0), slots: SLOTS.fill(Slot::EMPTY), inbound: INBOUND.fill(Inbound::EMPTY) };
-        Client::new_in(CLIENT.lend(), config, storage).ok()
+        let storage =
+            Storage { tx: TX.fill(0), slots: SLOTS.fill(Slot::EMPTY), inbound: INBOUND.fill(Inbound::EMPTY) };
+        let client = Client::new_in(CLIENT.lend(), config, storage).ok()?;
+        Some(DEVICE.put(Device { client, rx: RxBuffer::new(RX.fill(0)), now: Instant::from_millis(1_000) }))
     }
 }
 
