@@ -42,6 +42,9 @@ pub fn run() -> Result<(), u32> {
     let password = sign().ok_or(1_u32)?;
     let device = new_device().ok_or(2_u32)?;
     device.sign_in(password, &CONNACK_NEW).ok_or(3_u32)?;
+    if EVERYTHING {
+        device.synchronise(&TWIN_DOCUMENT).ok_or(3_u32)?;
+    }
     let sent = device.send_telemetry().ok_or(4_u32)?;
     device.get_acknowledged(PUBLISH_1, &PUBACK_FIRST, sent).ok_or(4_u32)?;
     if EVERYTHING {
@@ -54,6 +57,9 @@ pub fn run() -> Result<(), u32> {
     let unsettled = device.send_telemetry().ok_or(10_u32)?;
     device.lose_connection().ok_or(10_u32)?;
     device.sign_in(password, &CONNACK_RESUMED).ok_or(11_u32)?;
+    if EVERYTHING {
+        device.synchronise(&TWIN_DOCUMENT_AGAIN).ok_or(11_u32)?;
+    }
     device.get_acknowledged(PUBLISH_1_DUP, &PUBACK_AGAIN, unsettled).ok_or(12_u32)?;
     device.leave().ok_or(13_u32)
 }
@@ -158,10 +164,14 @@ impl Device {
         }
         self.transmit(SUBSCRIBE)?;
         let Ok(Some(Event::Ready { .. })) = self.receive(&SUBACK) else { return None };
-        self.transmit(PUBLISH_0)?;
-        let document: &[u8] = if connack == CONNACK_NEW { &TWIN_DOCUMENT } else { &TWIN_DOCUMENT_AGAIN };
-        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.receive(document)
-        else {
+        self.transmit(PUBLISH_0)
+    }
+
+    /// The twin that was asked for comes.
+    #[inline(never)]
+    fn synchronise(&mut self, document: &'static [u8]) -> Option<()> {
+        self.fill(document);
+        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.next_event() else {
             return None;
         };
         Some(())
