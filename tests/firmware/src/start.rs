@@ -1,4 +1,5 @@
 //! From reset to `scenario` and on to `report`. In assembly, so that the stack's use is the scenario's alone.
+//! Of the instructions that every Cortex-M has.
 
 use core::arch::global_asm;
 
@@ -22,8 +23,8 @@ reset:
     ldr r2, =__data_load
 1:  cmp r0, r1
     beq 2f
-    ldr r3, [r2], #4
-    str r3, [r0], #4
+    ldmia r2!, {{r3}}
+    stmia r0!, {{r3}}
     b 1b
 
 2:  ldr r0, =__zero_start
@@ -31,13 +32,13 @@ reset:
     movs r2, #0
 3:  cmp r0, r1
     beq 4f
-    str r2, [r0], #4
+    stmia r0!, {{r2}}
     b 3b
 
 4:  ldr r0, =__stack_bottom
     ldr r1, =__stack_top
     ldr r2, =PAINT
-5:  str r2, [r0], #4
+5:  stmia r0!, {{r2}}
     cmp r0, r1
     bne 5b
 
@@ -46,15 +47,15 @@ reset:
     @ r0 is its answer; r1 becomes the distance from the stack's top to the lowest word that lost its paint.
     ldr r1, =__stack_bottom
     ldr r2, =PAINT
-    ldr r12, =__stack_top
-6:  cmp r1, r12
+    ldr r4, =__stack_top
+6:  cmp r1, r4
     beq 7f
     ldr r3, [r1]
     cmp r3, r2
     bne 7f
     adds r1, #4
     b 6b
-7:  sub r1, r12, r1
+7:  subs r1, r4, r1
     bl report
     .ltorg
     .text
