@@ -199,7 +199,7 @@ impl Allowed {
 }
 
 /// Where `text` is wrong, which should have 1 to `max` bytes, all of them allowed.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn bad(text: &str, max: usize, allowed: Allowed) -> Option<usize> {
     if text.is_empty() {
         return Some(0);

@@ -78,7 +78,7 @@ impl SharedAccessKey {
     /// # Errors
     ///
     /// [`SasError`] if it is empty, too long, or not base64 with padding.
-    #[inline(never)] // Its buffers must not stay on the caller's stack while it signs.
+    #[cfg_attr(target_os = "none", inline(never))] // Its buffers must not stay on the caller's stack while it signs.
     pub fn from_base64(text: &str) -> Result<Self, SasError> {
         let mut room = [0; Self::MAX_LEN];
         let mut w = Writer::new(&mut room);
@@ -196,7 +196,7 @@ impl SharedAccessKey {
 /// SHA-256 of `key` with every byte XORed with `pad`, and of `message` after it.
 ///
 /// Not inlined: its frame is the largest here and must not add up.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn sha256(key: &[u8], pad: u8, message: &[u8], out: &mut [u8; 32]) {
     let mut digest = Sha256::default();
     for byte in key {

@@ -120,7 +120,7 @@ impl Machine {
     }
 
     /// What `incoming` means to the application; if it is nothing, what waits.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn event<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
         match incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => self.waiting_event(parts),
@@ -144,7 +144,7 @@ impl Machine {
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn subscribed<'i>(&mut self, parts: &mut Parts<'_, '_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;

@@ -46,7 +46,7 @@ impl Machine {
     }
 
     /// Writes CONNECT into the reserve, whole or not at all.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn write_connect(&self, parts: &mut Parts<'_, '_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
         let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();

@@ -155,7 +155,7 @@ impl<'a> Client<'a> {
         Ok(Self::put(place, reserve, config, storage))
     }
 
-    #[inline(never)] // Apart from the check, so that their stacks do not add up.
+    #[cfg_attr(target_os = "none", inline(never))] // Apart from the check, so that their stacks do not add up.
     fn put<'p>(
         place: &'p mut MaybeUninit<Self>,
         reserve: u32,

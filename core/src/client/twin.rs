@@ -217,7 +217,7 @@ impl Machine {
 
     /// The answer to a twin request; `body` is an error if it is larger than the receive buffer. What kind of answer it
     /// is follows from the request, not from the status.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn twin_response<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,

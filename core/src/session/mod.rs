@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// An answer came that matched nothing.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) const fn count_stray(&mut self) {
         self.stray = self.stray.saturating_add(1);
     }
@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Takes the caller's `now`: an earlier one counts as the latest. `None` if it is no instant a caller may pass.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn tick(&mut self, now: Instant) -> Option<()> {
         if now > Instant::MAX {
             return None;
@@ -244,7 +244,7 @@ impl Session {
     }
 
     /// Sets the deadline `span` from now.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn arm_after(&mut self, reason: TimeoutReason, span: Duration) {
         self.timers.arm(reason, self.now.after(span));
     }

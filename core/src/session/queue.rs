@@ -36,7 +36,7 @@ pub(crate) trait Body {
 
 impl Session {
     /// Encodes a packet whose first byte is `first`, whole or not at all.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn enqueue(
         &mut self,
         storage: &mut Storage<'_>,

@@ -89,7 +89,7 @@ impl Session {
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn step<'i>(
         &mut self,
         storage: &mut Storage<'_>,
@@ -218,7 +218,7 @@ impl Session {
 
     /// An acknowledgement that is not awaited. One with the id of another kind of packet is wrong. One with an unknown
     /// id is counted: a late answer to what was given up, of which closing would make an outage.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn stray(&mut self, slots: &[Slot], first: u8, id: PacketId) -> Result<(), PeerError> {
         let subscribe = id.get() == SUBSCRIBE_ID && self.subscribing > 0;
         if subscribe || self.find_sent(slots, id).is_some() {
@@ -228,7 +228,7 @@ impl Session {
         Ok(())
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn oversize<'i>(
         &mut self,
         buffer: usize,

@@ -106,7 +106,7 @@ const TRANSITIONS: [(State, Trigger, State); 24] = {
 };
 
 /// The state after `trigger`, or `None` if it does not belong here.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn next(state: State, trigger: Trigger) -> Option<State> {
     TRANSITIONS.iter().find(|(from, by, _)| *from == state && *by == trigger).map(|(_, _, to)| *to)
 }

@@ -319,7 +319,7 @@ impl Session {
     }
 
     /// The packet in `index` is lent no more, sent or not: what nothing is awaited for is gone.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn end_lend(&mut self, slots: &mut [Slot], index: u16) {
         let Some(slot) = slots.get_mut(usize::from(index)) else { return };
         let (kind, flags) = (slot.kind, slot.flags);

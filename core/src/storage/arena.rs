@@ -37,7 +37,7 @@ impl Arena {
         self.gap_behind(slots, len, self.newest)
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn gap_behind(&self, slots: &[Slot], len: usize, index: u16) -> Range<u32> {
         let (start, next) = match slots.get(usize::from(index)) {
             Some(slot) => (slot.end(), self.places.after(slots, index)),
@@ -87,7 +87,7 @@ impl Arena {
     }
 
     /// Gives back the bytes of `index`, if it has any.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn release(&mut self, slots: &mut [Slot], index: u16) {
         if let Some(slot) = slots.get_mut(usize::from(index)).filter(|slot| slot.len > 0) {
             slot.len = 0;
@@ -111,7 +111,7 @@ impl Arena {
 
     /// The widest gap there will be when the packets are [gathered](Self::gather): the packet before it, or
     /// [`NONE`], and its bytes. It is below the packet `lent`, which stays, or behind the last.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn widest(&self, slots: &[Slot], len: usize, lent: u16) -> (u16, usize) {
         let mut end = self.base;
         let (mut last, mut next) = (NONE, self.places.first());
@@ -130,7 +130,7 @@ impl Arena {
     }
 
     /// Moves every packet down against the one before it, but for `lent`.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn gather(&self, slots: &mut [Slot], tx: &mut [u8], lent: u16) {
         let mut end = self.base;
         let mut next = self.places.first();

@@ -73,7 +73,7 @@ impl List {
     }
 
     /// Adds `index`, which is on no list of this kind, after `previous`; after [`NONE`]: as the first.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn insert(&mut self, slots: &mut [Slot], previous: u16, index: u16) {
         let next = core::mem::replace(self.next_of(slots, previous), index);
         *self.previous_of(slots, next) = index;
@@ -83,7 +83,7 @@ impl List {
     }
 
     /// Takes `index`, which is on this list, out of it.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn remove(&mut self, slots: &mut [Slot], index: u16) {
         let Link { previous, next } = self.link(slots, index);
         *self.next_of(slots, previous) = next;

@@ -149,7 +149,7 @@ fn below<'i>(topic: &'i str, filter: &str) -> Option<&'i str> {
     below_level(topic, filter.strip_suffix("/#").unwrap_or(filter))
 }
 
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn below_level<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
     let rest = after(topic, level)?;
     if rest.is_empty() { Some(rest) } else { after(rest, "/") }

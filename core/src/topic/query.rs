@@ -12,7 +12,7 @@ pub(super) struct Query<'i> {
 }
 
 impl<'i> Query<'i> {
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn parse(rest: &'i str) -> Self {
         let (path, pairs) = cut(rest, b'?');
         let pairs = pairs.unwrap_or_default();
@@ -39,7 +39,7 @@ impl<'i> Query<'i> {
     ///
     /// Names are compared and values given as they stand: the hub escapes neither, and a `$rid` has to go
     /// back verbatim.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn value(&self, name: &str) -> Option<&'i str> {
         let mut rest = Some(self.pairs);
         while let Some(pairs) = rest {

@@ -275,7 +275,7 @@ impl Finder {
     }
 
     /// `}` or `]`.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn close(&mut self, byte: u8) -> State {
         if self.depth == 0 || self.kinds as u8 & 1 != kind(byte) {
             return State::IllFormed;
@@ -357,7 +357,7 @@ const fn kind(bracket: u8) -> u8 {
 
 /// One more byte of a number (RFC 8259 §6). A number has no last byte of its own: the first byte that is not of it
 /// ends it, and [`State::AfterValue`] is where that byte belongs.
-#[inline(never)] // Two places use it.
+#[cfg_attr(target_os = "none", inline(never))] // Two places use it.
 const fn number(state: State, byte: u8) -> State {
     use State::*;
     match (byte, state) {

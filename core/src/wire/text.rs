@@ -50,20 +50,20 @@ pub fn topic_name(bytes: &[u8]) -> Result<&str, (Violation, usize)> {
 
 /// What stands before the first `mark`, an ASCII character, and after it; all and `None` if there is none. Unlike
 /// `split_once` it brings no fast search, and no panic, into a firmware.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
     let at = text.bytes().position(|byte| byte == mark).unwrap_or(text.len());
     text.split_at_checked(at).map_or((text, None), |(before, rest)| (before, rest.get(1..)))
 }
 
 /// What stands after `prefix`: `strip_prefix`, of which a firmware needs one copy only.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     text.strip_prefix(prefix)
 }
 
 /// A number of decimal digits and nothing else; `None` above 64 bits.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     let mut number = if text.is_empty() { None } else { Some(0) };
     for digit in text.bytes() {
@@ -73,7 +73,7 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 }
 
 /// Goes on with a number by one byte, which makes it `None` if it is no digit or the number is above 64 bits.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn append_digit(number: &mut Option<u64>, byte: u8) {
     /// Above this, another digit does not fit. A constant, so that the firmware never divides 64 bits.
     const TENTH: u64 = u64::MAX / 10;

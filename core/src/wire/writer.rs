@@ -45,14 +45,14 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends `bytes`.
-    #[inline(never)] // Called from everywhere: a copy at each place would be a tenth of a firmware.
+    #[cfg_attr(target_os = "none", inline(never))] // Called from everywhere: a copy at each place would be a tenth of a firmware.
     pub fn put(&mut self, bytes: &[u8]) {
         self.patch(self.len, bytes);
         self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Appends one byte.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u8(&mut self, byte: u8) {
         if let Some(to) = self.room.get_mut(self.len) {
             *to = byte;
@@ -61,7 +61,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Appends a 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u16(&mut self, value: u16) {
         self.put(&value.to_be_bytes());
     }
@@ -73,7 +73,7 @@ impl<'b> Writer<'b> {
     }
 
     /// As [`put_text`](Self::put_text), of bytes that need not be a text.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn put_binary(&mut self, bytes: &[u8]) {
         self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
         self.put(bytes);
@@ -94,7 +94,7 @@ impl<'b> Writer<'b> {
     /// assert_eq!(len, 6);
     /// assert_eq!(writer.finish().unwrap(), b"\x00\x06$rid=7");
     /// ```
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_text_with(&mut self, f: &mut dyn FnMut(&mut Writer<'_>)) -> usize {
         let start = self.begin_text();
         f(self);
@@ -119,7 +119,7 @@ impl<'b> Writer<'b> {
 
     /// Ends the text that began at `start`: fills in its length and gives it, in bytes. As with
     /// [`put_text_with`](Self::put_text_with), the caller refuses one that is too long.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn end_text(&mut self, start: usize) -> usize {
         let len = self.len.saturating_sub(start);
         self.patch_u16(start.saturating_sub(2), u16::try_from(len).unwrap_or(u16::MAX));
@@ -132,7 +132,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Overwrites bytes that were put before at `at`.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         // In two steps the compiler sees that the lengths are equal, and leaves no panic in `copy_from_slice`.
         let to = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len()));

@@ -29,7 +29,7 @@ struct Bag<'w, 'b> {
 
 impl Bag<'_, '_> {
     /// Appends a pair of which the hub counts `counted` bytes.
-    #[inline(never)] // Into a closure, which a firmware has twice.
+    #[cfg_attr(target_os = "none", inline(never))] // Into a closure, which a firmware has twice.
     fn put(&mut self, name: &str, value: &str, counted: usize) {
         if self.writer.len() != self.start {
             self.writer.put_u8(b'&');

@@ -43,7 +43,7 @@ macro_rules! system_properties {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
-            #[inline(never)] // Inlined into a loop, all fields would be loaded before it, onto the stack.
+            #[cfg_attr(target_os = "none", inline(never))] // Inlined into a loop, all fields would be loaded before it, onto the stack.
             fn value(&self, key: Key) -> &Option<&'a str> {
                 match key { $(Key::$field => &self.$field,)* }
             }
