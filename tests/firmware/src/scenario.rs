@@ -108,8 +108,7 @@ fn new_device() -> Option<&'static mut Device> {
     }
     // SAFETY: here only, and this runs once.
     unsafe {
-        let storage =
-            Storage { tx: TX.fill(0), slots: SLOTS.fill(Slot::EMPTY), inbound: INBOUND.fill(Inbound::EMPTY) };
+        let storage = Storage { tx: TX.fill(0), slots: SLOTS.fill(Slot::EMPTY), inbound: INBOUND.fill(Inbound::EMPTY) };
         let client = Client::new_in(CLIENT.lend(), config, storage).ok()?;
         Some(DEVICE.put(Device { client, rx: RxBuffer::new(RX.fill(0)), now: Instant::from_millis(1_000) }))
     }
@@ -171,7 +170,8 @@ impl Device {
     #[inline(never)]
     fn synchronise(&mut self, document: &'static [u8]) -> Option<()> {
         self.fill(document);
-        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.next_event() else {
+        let Ok(Some(Event::TwinDocument { token: None, version: Some(_), stale: false, .. })) = self.next_event()
+        else {
             return None;
         };
         Some(())
