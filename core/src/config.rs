@@ -52,8 +52,8 @@ pub struct Settings {
     pub clean_session: bool,
     /// Accept each message at the input call after the one that delivered it. Default `false`.
     pub auto_accept: bool,
-    /// Fetch the twin after each connect and whenever a desired patch was missed. Default `false` here, `true`
-    /// with [`Config::new`].
+    /// Fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features are
+    /// subscribed. Default `false` here, `true` with [`Config::new`].
     pub twin_sync: bool,
     /// Bytes of the largest packet the caller's receive buffer holds. Larger PUBLISHes are skipped as they
     /// arrive and reported. 64 to `packet_limit`; default 4096.
@@ -143,8 +143,6 @@ impl Settings {
             || no_time(self.close_timeout)
         {
             Setting::Timeout
-        } else if self.twin_sync && !self.features.contains(Features::TWIN.union(Features::DESIRED)) {
-            Setting::TwinSync
         } else {
             return Ok(());
         };

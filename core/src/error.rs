@@ -131,8 +131,6 @@ pub enum Setting {
     SendWindow,
     /// A timeout of 0.
     Timeout,
-    /// [`Settings::twin_sync`](crate::Settings::twin_sync) without both twin features.
-    TwinSync,
     /// More slots than MQTT has packet ids to give them.
     Slots,
     /// No inbound entry at all.

@@ -350,6 +350,15 @@ impl OwnedClient {
         self.machine.pending(&self.memory.slots)
     }
 
+    /// As [`Client::telemetry_sent`](crate::Client::telemetry_sent).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn telemetry_sent(&self, token: TelemetryToken) -> Result<bool, UsageError> {
+        self.machine.telemetry_sent(&self.memory.slots, token)
+    }
+
     /// As [`Client::unacked`](crate::Client::unacked).
     #[must_use]
     pub fn unacked(&self) -> Unacked<'_> {

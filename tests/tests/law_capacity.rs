@@ -154,7 +154,6 @@ fn settings_out_of_range_are_refused_and_at_their_ends_are_not() {
     assert_eq!(ok(Settings { packet_limit: 268_435_460, ..quiet() }), Ok(()));
     assert_eq!(ok(Settings { packet_limit: 268_435_461, ..quiet() }), bad(Setting::PacketLimit));
     assert_eq!(ok(Settings { send_window: 0, ..quiet() }), bad(Setting::SendWindow));
-    assert_eq!(ok(Settings { twin_sync: true, features: Features::TWIN, ..quiet() }), bad(Setting::TwinSync));
     assert_eq!(ok(Settings { features: Features::INPUTS, ..quiet() }), Err(UsageError::WrongIdentity.into()));
     let mut memory = Memory::default();
     let module = Identity::module("contoso.azure-devices.net", "dev1", "mod1");

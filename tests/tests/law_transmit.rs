@@ -344,11 +344,16 @@ fn withdrawn_tells_whether_the_hub_may_have_it() {
     let mut memory = Memory::default();
     let mut rig = memory.rig(quiet());
     let unsent = rig.send(b"a");
+    assert_eq!(rig.client.telemetry_sent(unsent), Ok(false));
     assert_eq!(rig.client.telemetry_withdraw(rig.now, unsent), Ok(Withdrawn::Unsent));
+    assert_eq!(rig.client.telemetry_sent(unsent), Err(UsageError::Stale));
     let sent = [rig.send(b"b"), rig.send(b"c")];
     rig.sign_in(ACCEPTED);
+    rig.lent();
+    assert_eq!(sent.map(|token| rig.client.telemetry_sent(token)), [Ok(true), Ok(false)], "lent counts as sent");
     rig.sent();
     rig.cut();
+    assert_eq!(sent.map(|token| rig.client.telemetry_sent(token)), [Ok(true), Ok(true)], "on an earlier connection");
     assert_eq!(rig.client.telemetry_withdraw(rig.now, sent[0]), Ok(Withdrawn::MaybeSent));
     // The hub has forgotten the session, not the message.
     rig.connect_with(&ConnectOptions::default());

@@ -54,6 +54,23 @@ fn at_version(rig: &mut Rig<'_>, version: u64) {
 }
 
 #[test]
+fn synchronisation_begins_when_its_features_are_subscribed() {
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(Settings { twin_sync: true, ..quiet() });
+    rig.sign_in(ACCEPTED);
+    for features in [Features::DESIRED, Features::TWIN] {
+        assert_eq!(rig.sent().len(), 0);
+        rig.client.subscribe(rig.now, features).unwrap();
+        let granted = rig.grant();
+        assert_eq!(granted, [Seen::Subscribed(features, Features::NONE)]);
+    }
+    let rid = fetched(&mut rig).unwrap();
+    assert_eq!(delivered(&mut rig, &response(&rid, 200, &document(3))), Some(3));
+    rig.cut();
+    at_version(&mut rig, 3);
+}
+
+#[test]
 fn the_twin_is_fetched_once_and_patches_in_order_are_delivered() {
     let mut memory = Memory::default();
     let mut rig = memory.rig(synced());

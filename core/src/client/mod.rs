@@ -24,7 +24,7 @@ pub use unacked::Unacked;
 
 use crate::config::{Config, ConnectOptions};
 use crate::error::{Error, TimeoutReason, UsageError};
-use crate::event::Event;
+use crate::event::{Event, TelemetryToken};
 use crate::session::state::State;
 use crate::storage::{RxBuffer, Storage};
 use crate::time::Instant;
@@ -322,6 +322,16 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn pending(&self) -> Pending {
         self.machine.pending(self.storage.slots)
+    }
+
+    /// Whether a byte of a message has left, so that the hub may have it: what
+    /// [`telemetry_withdraw`](Self::telemetry_withdraw) would answer, without doing it.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if it is settled already.
+    pub fn telemetry_sent(&self, token: TelemetryToken) -> Result<bool, UsageError> {
+        self.machine.telemetry_sent(self.storage.slots, token)
     }
 
     /// QoS 1 telemetry not acknowledged, sent or not, oldest first.

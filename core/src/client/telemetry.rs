@@ -7,7 +7,7 @@ use crate::error::{Error, UsageError};
 use crate::event::TelemetryToken;
 use crate::packet::{QoS, publish};
 use crate::session::{Body, Ident, Withdrawn};
-use crate::storage::SlotKind;
+use crate::storage::{Slot, SlotKind};
 use crate::time::Instant;
 use crate::topic::{Device, SystemProperties, properties, telemetry};
 use crate::wire::{MAX_TEXT, Writer};
@@ -43,6 +43,10 @@ impl Machine {
         token: TelemetryToken,
     ) -> Result<Withdrawn, Error> {
         self.at(parts, now, |this, parts| Ok(this.session.withdraw(parts.storage, token.0)?))
+    }
+
+    pub(crate) fn telemetry_sent(&self, slots: &[Slot], token: TelemetryToken) -> Result<bool, UsageError> {
+        self.session.was_sent(slots, token.0)
     }
 }
 

@@ -99,11 +99,7 @@ impl Session {
 
     /// Takes a message back.
     pub(crate) fn withdraw(&mut self, storage: &mut Storage<'_>, ticket: Ticket) -> Result<Withdrawn, UsageError> {
-        let slot = self.find(storage.slots, ticket).ok_or(UsageError::Stale)?;
-        let (kind, flags) = (slot.kind, slot.flags);
-        if !matches!(kind, SlotKind::Telemetry0 | SlotKind::Telemetry1) || flags.has(Flags::WITHDRAWN) {
-            return Err(UsageError::Stale);
-        }
+        let flags = self.telemetry_flags(storage.slots, ticket)?;
         let index = ticket.slot;
         if self.telemetry.first() == index && (flags.has(Flags::LENT) || flags.has(Flags::EARLIER)) {
             // The cuts were counted against this message, not against the next.
@@ -121,6 +117,18 @@ impl Session {
             self.arena.release(storage.slots, index);
         }
         Ok(Withdrawn::MaybeSent)
+    }
+
+    /// Whether a byte of a message has left.
+    pub(crate) fn was_sent(&self, slots: &[Slot], ticket: Ticket) -> Result<bool, UsageError> {
+        let flags = self.telemetry_flags(slots, ticket)?;
+        Ok(flags.has(Flags::LENT) || flags.has(Flags::EARLIER))
+    }
+
+    /// The flags of a message that is not settled.
+    fn telemetry_flags(&self, slots: &[Slot], ticket: Ticket) -> Result<Flags, UsageError> {
+        let slot = self.find(slots, ticket).filter(|slot| slot.kind.is_telemetry()).ok_or(UsageError::Stale)?;
+        if slot.flags.has(Flags::WITHDRAWN) { Err(UsageError::Stale) } else { Ok(slot.flags) }
     }
 
     /// Takes telemetry out of the queue and frees its slot.
