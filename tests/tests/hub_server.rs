@@ -203,6 +203,29 @@ fn the_program_takes_commands_and_prints_events() {
     assert_eq!(event()["status"], 404_103);
     writeln!(commands, "explode").unwrap();
     assert_eq!(event()["event"], "error");
+
+    let message = r#"{"payload":"x","properties":{"a":"b"},"system":{"$.ct":"text/plain"}}"#;
+    writeln!(commands, "message dev1 {message}").unwrap();
+    let [_, low, high] = exact(&mut stream);
+    let mut message = vec![0; usize::from(low & 0x7f) + usize::from(high) * 128];
+    stream.read_exact(&mut message).unwrap();
+    assert!(message.ends_with(b"&%24.ct=text%2Fplain&a=bx"), "{}", String::from_utf8_lossy(&message));
+    writeln!(commands, "queued dev1").unwrap();
+    assert_eq!(event()["messages"], 0);
+    writeln!(commands, "desired dev1 {{\"a\":1}}\ntwin dev1").unwrap();
+    assert_eq!(event()["twin"]["desired"]["a"], 1);
+    let file = std::env::temp_dir().join(format!("iothub-certificate-{}.pem", std::process::id()));
+    writeln!(commands, "certificate dev1 {}", file.display()).unwrap();
+    assert_eq!(event()["event"], "certificate");
+    let pem = std::fs::read_to_string(&file).unwrap();
+    assert!(pem.contains("BEGIN CERTIFICATE") && pem.contains("PRIVATE KEY"));
+    std::fs::remove_file(file).unwrap();
+    writeln!(commands, "fault refuse 3\nfault drop-pubacks many\nrestart keep").unwrap();
+    assert_eq!(event()["message"], "many is no number");
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    let mut stream = plain(u16::try_from(port).unwrap());
+    stream.write_all(&connect(2, 60, "dev1", DEVICE_USER, &long_token())).unwrap();
+    assert_eq!(exact(&mut stream), [0x20, 2, 0, 3]);
     drop(commands);
     assert!(program.wait().unwrap().success());
 }

@@ -9,9 +9,21 @@
 //!
 //! ```text
 //! send dev1 hello                a cloud-to-device message
+//! message dev1 {"payload":"hello","properties":{"a":"b"},"system":{"$.ct":"text/plain"}}
+//! input dev1/mod1 alarm hello    a message to a module's input
+//! queued dev1                    how many messages wait, as an event
 //! desired dev1 {"a":1}           a patch of the desired properties
+//! twin dev1                      the whole twin, as an event
 //! invoke dev1 reboot {"in":5}    a method call; the payload may be left out
 //! end dev1                       cut the connection
+//! certificate dev1 FILE          a client certificate and its key, in PEM; an event tells when it is written
+//! restart keep                   end all connections; `forget` loses the sessions, too
+//! fault refuse 5                 answer the next sign-in with this code
+//! fault puback-delay 500         hold each PUBACK back, in milliseconds; answer-delay the same for all else
+//! fault drop-pubacks 3           take as many messages without a PUBACK
+//! fault poison TEXT              close instead of taking a message with this text; without text, no more
+//! fault twin-status 429          answer the next twin request so
+//! fault cut-in 100               cut the next connection after so many bytes in; cut-out the same for bytes out
 //! ```
 
 use std::{
@@ -28,17 +40,18 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use iothub_proto::time::Duration as Span;
 use iothub_tests::{
-    hub::{CallId, CallResult, CloseReason, CloudMessage, Credentials, Hub, HubConfig},
+    hub::{CallId, CallResult, CloseReason, CloudMessage, Credentials, Cut, Hub, HubConfig, SendError},
     server::Server,
 };
 use serde_json::{Value, json};
 
 const USAGE: &str = "\
-usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--device ID=KEY]... [--x509 ID]...
+usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--grace SECONDS] [--device ID=KEY]... [--x509 ID]...
   --host    name of the hub in user names and tokens (default localhost)
   --plain   listen on 127.0.0.1 without TLS; 0 chooses a port
   --tls     the same with TLS
   --ca-out  write the certificate that clients are to trust
+  --grace   how long a connection outlives its token (default 600)
   --device  register a device, or a module as DEVICE/MODULE, with its key in base64
   --x509    register a device with a client certificate of that authority";
 
@@ -48,13 +61,20 @@ struct Options {
     plain: Option<u16>,
     tls: Option<u16>,
     ca_out: Option<String>,
+    grace: Option<u32>,
     identities: Vec<(String, Credentials)>,
 }
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options =
-            Self { host: "localhost".to_owned(), plain: None, tls: None, ca_out: None, identities: Vec::new() };
+        let mut options = Self {
+            host: "localhost".to_owned(),
+            plain: None,
+            tls: None,
+            ca_out: None,
+            grace: None,
+            identities: Vec::new(),
+        };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             let port = || value.parse().map_err(|_| format!("{value} is no port"));
@@ -63,6 +83,9 @@ impl Options {
                 "--plain" => options.plain = Some(port()?),
                 "--tls" => options.tls = Some(port()?),
                 "--ca-out" => options.ca_out = Some(value),
+                "--grace" => {
+                    options.grace = Some(value.parse().map_err(|_| format!("{value} is no number of seconds"))?);
+                }
                 "--x509" => options.identities.push((value, Credentials::Certificate)),
                 "--device" => {
                     let (id, key) = value.split_once('=').ok_or("--device needs ID=KEY")?;
@@ -94,7 +117,11 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options) -> io::Result<()> {
-    let mut hub = Hub::new(HubConfig::new(&options.host));
+    let mut config = HubConfig::new(&options.host);
+    if let Some(grace) = options.grace {
+        config.expiry_grace = Span::from_secs(grace);
+    }
+    let mut hub = Hub::new(config);
     for (id, credentials) in options.identities {
         hub.register(&id, credentials);
     }
@@ -114,9 +141,12 @@ fn serve(options: Options) -> io::Result<()> {
     };
     for line in io::stdin().lock().lines() {
         let line = line?;
-        if let Err(error) = server.with(|hub| command(hub, &line)) {
-            print(&json!({ "event": "error", "message": error.to_string() }));
-        }
+        let outcome = match line.split_whitespace().next() {
+            Some("certificate") => certificate(&server, &line).map(Some),
+            _ => server.with(|hub| command(hub, &line)),
+        };
+        let event = outcome.unwrap_or_else(|error| Some(json!({ "event": "error", "message": error.to_string() })));
+        event.iter().for_each(print);
     }
     stop.store(true, Ordering::SeqCst);
     // Every use of the hub wakes the reporter.
@@ -125,14 +155,20 @@ fn serve(options: Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs one command of the service's side.
-fn command(hub: &mut Hub, line: &str) -> io::Result<()> {
+/// Runs one command of the service's side. What it finds out is an event.
+fn command(hub: &mut Hub, line: &str) -> io::Result<Option<Value>> {
     let mut words = line.trim().splitn(3, ' ');
     let (verb, client, rest) = (words.next(), words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let sent = |outcome: Result<_, SendError>| outcome.map_err(|error| format!("{error:?}"));
     let done = match verb {
-        Some("send") => {
-            hub.send_message(client, CloudMessage::new(rest.as_bytes())).map(drop).map_err(|e| format!("{e:?}"))
+        Some("send") => sent(hub.send_message(client, CloudMessage::new(rest.as_bytes())).map(drop)),
+        Some("message") => sent(hub.send_message(client, cloud_message(&serde_json::from_str(rest)?)).map(drop)),
+        Some("input") => {
+            let (input, payload) = rest.split_once(' ').unwrap_or((rest, ""));
+            sent(hub.send_input(client, input, &CloudMessage::new(payload.as_bytes())))
         }
+        Some("queued") => return Ok(Some(json!({ "event": "queued", "messages": hub.queued(client) }))),
+        Some("twin") => return Ok(Some(json!({ "event": "twin", "twin": hub.twin(client) }))),
         Some("desired") => {
             let patch: Value = serde_json::from_str(rest)?;
             hub.patch_desired(client, &patch).map(drop).map_err(str::to_owned)
@@ -146,10 +182,54 @@ fn command(hub: &mut Hub, line: &str) -> io::Result<()> {
             hub.end_client(client, CloseReason::Fault);
             Ok(())
         }
+        Some("restart") => {
+            hub.restart(client == "keep");
+            Ok(())
+        }
+        Some("fault") => fault(hub, client, rest),
         Some("") | None => Ok(()),
         Some(other) => Err(format!("unknown command {other}")),
     };
-    done.map_err(io::Error::other)
+    done.map(|()| None).map_err(io::Error::other)
+}
+
+/// A message from `{"payload":…,"properties":{…},"system":{…}}`; each part may be left out.
+fn cloud_message(parts: &Value) -> CloudMessage {
+    let pairs = |name: &str| -> Vec<(String, String)> {
+        let fields = parts[name].as_object().into_iter().flatten();
+        fields.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+    };
+    let payload = parts["payload"].as_str().unwrap_or_default();
+    CloudMessage { system: pairs("system"), properties: pairs("properties"), ..CloudMessage::new(payload.as_bytes()) }
+}
+
+/// Sets what is to go wrong.
+fn fault(hub: &mut Hub, kind: &str, value: &str) -> Result<(), String> {
+    let number = || value.parse::<u32>().map_err(|_| format!("{value} is no number"));
+    let faults = &mut hub.faults;
+    match kind {
+        "refuse" => faults.refuse_connects.push_back(number()? as u8),
+        "puback-delay" => faults.puback_delay = Span::from_millis(number()?.into()),
+        "answer-delay" => faults.answer_delay = Span::from_millis(number()?.into()),
+        "drop-pubacks" => faults.drop_pubacks = number()?,
+        "twin-status" => faults.twin_statuses.push_back(number()? as u16),
+        "cut-in" => faults.cuts.push_back(Cut { inbound: Some(number()?.into()), outbound: None }),
+        "cut-out" => faults.cuts.push_back(Cut { inbound: None, outbound: Some(number()?.into()) }),
+        "poison" => faults.poison = Some(value.as_bytes().to_vec()).filter(|text| !text.is_empty()),
+        _ => return Err(format!("unknown fault {kind}")),
+    }
+    Ok(())
+}
+
+/// Writes a client certificate for a device, and its key.
+fn certificate(server: &Server, line: &str) -> io::Result<Value> {
+    let mut words = line.split_whitespace().skip(1);
+    let (Some(name), Some(file)) = (words.next(), words.next()) else {
+        return Err(io::Error::other("certificate needs a device and a file"));
+    };
+    let (chain, key) = server.issue_client(name)?;
+    std::fs::write(file, chain + &key)?;
+    Ok(json!({ "event": "certificate", "file": file }))
 }
 
 /// Prints what happens, as it happens.
