@@ -185,7 +185,7 @@ impl Limits {
 #[pymethods]
 impl Limits {
     #[new]
-    #[pyo3(signature = (*, tx=1 << 20, commands=1024, messages=64))]
+    #[pyo3(signature = (*, tx=1_048_576, commands=1024, messages=64))]
     fn new(py: Python<'_>, tx: i64, commands: i64, messages: i64) -> PyResult<Self> {
         Ok(Self {
             tx: tx.try_into().map_err(|_| bad_setting(py, "tx"))?,
