@@ -1,0 +1,200 @@
+//! How the machine behaves, and how much memory it may take.
+
+use crate::enums::{feature, features};
+use crate::errors::bad_setting;
+use crate::time::{duration, span};
+use iothub_proto::auth::Identity;
+use iothub_proto::topic::Features;
+use iothub_proto::{Config, OwnedLimits, Settings as Machine};
+use pyo3::prelude::*;
+use std::sync::Arc;
+
+/// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
+///
+/// features: what to subscribe to after each CONNACK; None for all that the identity can have. Client.subscribe adds.
+/// twin_sync: fetch the twin after each connect and whenever a desired patch was missed; None if the features allow it.
+/// keep_alive: silence in whole seconds after which the hub may give the device up (times 1.5), 0 to 1177; 0 for none.
+/// clean_session: the hub discards what it queued.
+/// auto_accept: accept each message at the call of Client.next_event after the one that delivered it.
+/// max_packet: bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event.
+/// packet_limit: bytes of the largest packet at all: a larger one is a protocol error.
+/// connect_reserve: bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs.
+/// send_window: QoS 1 messages on their way at once; at least 1.
+/// connect_timeout: from CONNECT to CONNACK.
+/// subscribe_timeout: from SUBSCRIBE to SUBACK.
+/// ping_timeout: from PINGREQ to PINGRESP.
+/// puback_timeout: without any PUBACK while messages wait for one.
+/// send_timeout: without any byte taken while bytes wait.
+/// request_timeout: for a twin request to be answered.
+/// drain_timeout: for a polite disconnect to settle what is in flight.
+/// close_timeout: for DISCONNECT to be taken.
+/// credential_margin: how long before its end a credential is reported as expiring.
+#[pyclass(frozen, eq, module = "iothub_proto")]
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    features: Option<Features>,
+    twin_sync: Option<bool>,
+    device: Arc<Machine>,
+    module: Arc<Machine>,
+}
+
+impl Settings {
+    /// As the machine of `identity` takes them.
+    pub(crate) fn of(&self, identity: &Identity<'_>) -> Arc<Machine> {
+        if identity.module_id.is_some() { self.module.clone() } else { self.device.clone() }
+    }
+
+    /// All that does not depend on the identity.
+    fn resolve(common: Machine, features: Option<Features>, twin_sync: Option<bool>) -> Self {
+        let resolve = |identity| {
+            let features = features.unwrap_or(Config::new(identity).settings.features);
+            let both = Features::TWIN.union(Features::DESIRED);
+            let twin_sync = twin_sync.unwrap_or_else(|| features.contains(both));
+            Arc::new(Machine { features, twin_sync, ..common })
+        };
+        // The names do not matter here.
+        let (device, module) = (Identity::device("h", "d"), Identity::module("h", "d", "m"));
+        Self { features, twin_sync, device: resolve(device), module: resolve(module) }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::resolve(Machine::default(), None, None)
+    }
+}
+
+macro_rules! settings {
+    ($(flag $flag:ident,)* $(number $number:ident,)* $(time $time:ident,)*) => {
+        #[pymethods]
+        impl Settings {
+            #[new]
+            #[allow(clippy::too_many_arguments)] // All are optional and named.
+            #[pyo3(signature = (*, features=None, twin_sync=None, $($flag=None,)* $($number=None,)* $($time=None,)*))]
+            fn new(
+                py: Python<'_>,
+                features: Option<u8>,
+                twin_sync: Option<bool>,
+                $($flag: Option<bool>,)*
+                $($number: Option<i64>,)*
+                $($time: Option<f64>,)*
+            ) -> PyResult<Self> {
+                let mut common = Machine::default();
+                $(if let Some(flag) = $flag {
+                    common.$flag = flag;
+                })*
+                $(if let Some(number) = $number {
+                    common.$number = number.try_into().map_err(|_| bad_setting(py, stringify!($number)))?;
+                })*
+                $(if let Some(time) = $time {
+                    common.$time = duration(time)?;
+                })*
+                let features = features.map(self::features).transpose()?;
+                Ok(Self::resolve(common, features, twin_sync))
+            }
+
+            /// What to subscribe to; None for all that the identity can have.
+            #[getter]
+            fn features<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+                self.features.map(|features| feature(py, features)).transpose()
+            }
+
+            /// Whether the twin is kept in step; None if the features allow it.
+            #[getter]
+            fn twin_sync(&self) -> Option<bool> {
+                self.twin_sync
+            }
+
+            $(#[getter]
+            fn $flag(&self) -> bool {
+                self.device.$flag
+            })*
+
+            $(#[getter]
+            fn $number(&self) -> i64 {
+                self.device.$number.into()
+            })*
+
+            $(#[getter]
+            fn $time(&self) -> f64 {
+                span(self.device.$time)
+            })*
+
+            fn __repr__(&self) -> String {
+                let default = Machine::default();
+                let mut fields: Vec<String> = Vec::new();
+                if let Some(features) = self.features {
+                    fields.push(format!("features={}", features.bits()));
+                }
+                if let Some(twin_sync) = self.twin_sync {
+                    fields.push(format!("twin_sync={}", if twin_sync { "True" } else { "False" }));
+                }
+                $(if self.device.$flag != default.$flag {
+                    fields.push(format!("{}={}", stringify!($flag), if self.device.$flag { "True" } else { "False" }));
+                })*
+                $(if self.device.$number != default.$number {
+                    fields.push(format!("{}={}", stringify!($number), self.device.$number));
+                })*
+                $(if self.device.$time != default.$time {
+                    fields.push(format!("{}={:?}", stringify!($time), span(self.device.$time)));
+                })*
+                format!("Settings({})", fields.join(", "))
+            }
+        }
+    };
+}
+
+settings! {
+    flag clean_session,
+    flag auto_accept,
+    number keep_alive,
+    number max_packet,
+    number packet_limit,
+    number connect_reserve,
+    number send_window,
+    time connect_timeout,
+    time subscribe_timeout,
+    time ping_timeout,
+    time puback_timeout,
+    time send_timeout,
+    time request_timeout,
+    time drain_timeout,
+    time close_timeout,
+    time credential_margin,
+}
+
+/// How much memory a client may take at most. It takes none while nothing is pending.
+///
+/// tx: bytes for outgoing packets, the handshake's reserve (about 500) included; default 1 MiB.
+/// commands: messages and requests in flight, 40 bytes each; at most 65,534; default 1,024.
+/// messages: messages received and not yet acknowledged, 4 bytes each; at least 1; default 64, as the hub queues 50.
+#[pyclass(frozen, eq, hash, get_all, module = "iothub_proto")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Limits {
+    tx: u32,
+    commands: u16,
+    messages: u16,
+}
+
+impl Limits {
+    pub(crate) const fn of(&self) -> OwnedLimits {
+        OwnedLimits { tx: self.tx, slots: self.commands, inbound: self.messages }
+    }
+}
+
+#[pymethods]
+impl Limits {
+    #[new]
+    #[pyo3(signature = (*, tx=1_048_576, commands=1024, messages=64))]
+    fn new(py: Python<'_>, tx: i64, commands: i64, messages: i64) -> PyResult<Self> {
+        Ok(Self {
+            tx: tx.try_into().map_err(|_| bad_setting(py, "tx"))?,
+            commands: commands.try_into().map_err(|_| bad_setting(py, "commands"))?,
+            messages: messages.try_into().map_err(|_| bad_setting(py, "messages"))?,
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Limits(tx={}, commands={}, messages={})", self.tx, self.commands, self.messages)
+    }
+}
