@@ -21,6 +21,19 @@ impl<'i> RequestId<'i> {
         Self { text, generation }
     }
 
+    /// The id `text` of a call that came on `connection`: what [`as_str`](Self::as_str) and
+    /// [`connection`](Self::connection) gave, for a binding to carry.
+    #[must_use]
+    pub const fn from_parts(text: &'i str, connection: u16) -> Self {
+        Self::new(text, connection)
+    }
+
+    /// The number of the connection it came on.
+    #[must_use]
+    pub const fn connection(&self) -> u16 {
+        self.generation
+    }
+
     /// A copy that outlives the event, if the id has at most 47 bytes. A longer one can only be answered while
     /// its event lives; no hub is known to send one.
     #[must_use]

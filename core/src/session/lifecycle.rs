@@ -24,7 +24,8 @@ impl Session {
         self.now = now;
         self.last_out = now;
         self.last_in = now;
-        self.generation = self.generation.wrapping_add(1);
+        // 0 is no connection: the tokens of its messages would be the number that stands for none in C.
+        self.generation = self.generation.wrapping_add(1).max(1);
         self.error = None;
         self.ended = None;
         self.connect = connect;

@@ -114,7 +114,14 @@ impl Property<'_> {
     /// Whether it is one of the fields of [`ReceivedSystem`].
     #[must_use]
     pub fn is_system(&self) -> bool {
-        system::position(self.name).is_some()
+        self.system_position().is_some()
+    }
+
+    /// Where its name stands among the fields of [`ReceivedSystem`], counted from 0; `None` for the name of an
+    /// application property.
+    #[must_use]
+    pub fn system_position(&self) -> Option<usize> {
+        system::position(self.name)
     }
 }
 

@@ -15,6 +15,8 @@ macro_rules! system_properties {
         ///     ..Default::default()
         /// };
         /// ```
+        // The C binding lends its own struct as this one, without a copy.
+        #[repr(C)]
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub struct SystemProperties<'a> {
