@@ -1,0 +1,315 @@
+//! What an application asks of its client.
+
+use crate::config;
+use crate::guard::{self, Fault};
+use crate::ptr;
+use crate::request::{iothub_kept_request, iothub_request};
+use crate::status::{IOTHUB_ERR_BAD_VALUE, iothub_status};
+use crate::telemetry::{self, iothub_telemetry};
+use crate::translate;
+use crate::types::{iothub_bytes, iothub_client, iothub_token};
+use core::ptr::from_ref;
+use iothub_proto::Client;
+use iothub_proto::error::Error;
+use iothub_proto::event::{MessageToken, TwinToken, Withdrawn};
+use iothub_proto::time::Instant;
+
+/// No byte of the message had left: the hub will not get it.
+pub const IOTHUB_WITHDRAWN_UNSENT: u32 = 1;
+/// It was sent, in part or whole: the hub may have it.
+pub const IOTHUB_WITHDRAWN_MAYBE_SENT: u32 = 2;
+
+/// Adds to what is subscribed, on this connection and all later ones. IOTHUB_EVENT_SUBSCRIBED answers, or
+/// IOTHUB_EVENT_READY if the connection is not ready yet; nothing does if all of it is granted already.
+///
+/// @param features IOTHUB_FEATURE_* bits.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_VALUE `features` has an unknown bit.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_WRONG_IDENTITY INPUTS for a device, or MESSAGES for a module.
+///
+/// # Safety
+///
+/// `client` points to an iothub_client.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_subscribe(
+    client: *mut iothub_client,
+    now_ms: u64,
+    features: u32,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::command(client, |client| -> Result<(), Fault> {
+            Ok(client.subscribe(Instant::from_millis(now_ms), config::features(features)?)?)
+        })
+    }
+}
+
+/// Queues a message, in every state. At QoS 1 it is kept until IOTHUB_EVENT_TELEMETRY_ACKED, across connections.
+///
+/// @param message The message. It is copied.
+/// @param[out] token What names it; may be NULL.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_STRUCT_SIZE of `message` or its system properties.
+/// @retval IOTHUB_ERR_BAD_LENGTH, IOTHUB_ERR_BAD_UTF8 of one of its parts.
+/// @retval IOTHUB_ERR_BAD_VALUE `qos` is neither 0 nor 1.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_BAD_TEXT A property has no name.
+/// @retval IOTHUB_ERR_MESSAGE_TOO_LARGE, IOTHUB_ERR_TOPIC_TOO_LONG The hub would close the connection.
+/// @retval IOTHUB_ERR_WRONG_IDENTITY `output` is set, and this is no module.
+/// @retval IOTHUB_ERR_TX_FULL, IOTHUB_ERR_SLOTS_FULL Not now: when something in flight is settled.
+/// @retval IOTHUB_ERR_TOO_LARGE It can never fit into `tx`.
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_send_telemetry(
+    client: *mut iothub_client,
+    now_ms: u64,
+    message: *const iothub_telemetry,
+    token: *mut iothub_token,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let token = ptr::optional_out(token);
+        guard::command(client, |client| -> Result<(), Fault> {
+            let (token, message) = (token?, ptr::input(message)?);
+            let pairs = telemetry::pairs(message)?;
+            let sent = client.send_telemetry(Instant::from_millis(now_ms), &telemetry::read(message, &pairs)?)?;
+            if let Some(token) = token {
+                *token = translate::telemetry(sent);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Takes a message back: it is not sent (again), and no acknowledgement is reported.
+///
+/// @param[out] withdrawn IOTHUB_WITHDRAWN_*; may be NULL.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_STALE It is settled already.
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_telemetry_withdraw(
+    client: *mut iothub_client,
+    now_ms: u64,
+    token: iothub_token,
+    withdrawn: *mut u32,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let out = ptr::optional_out(withdrawn);
+        guard::command(client, |client| -> Result<(), Fault> {
+            let out = out?;
+            let token = translate::telemetry_token(token);
+            let withdrawn = client.telemetry_withdraw(Instant::from_millis(now_ms), token)?;
+            if let Some(out) = out {
+                *out = match withdrawn {
+                    Withdrawn::Unsent => IOTHUB_WITHDRAWN_UNSENT,
+                    Withdrawn::MaybeSent => IOTHUB_WITHDRAWN_MAYBE_SENT,
+                };
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Accepts a message: its PUBACK leaves when the earlier messages are decided.
+///
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_STALE It was decided before, or its connection is over.
+///
+/// # Safety
+///
+/// `client` points to an iothub_client.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_message_accept(
+    client: *mut iothub_client,
+    now_ms: u64,
+    token: iothub_token,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe { decide(client, now_ms, token, Client::message_accept) }
+}
+
+/// Leaves a message with the hub: no PUBACK, so it comes again on a later connection.
+///
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_STALE It was decided before, or its connection is over.
+///
+/// # Safety
+///
+/// `client` points to an iothub_client.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_message_leave(
+    client: *mut iothub_client,
+    now_ms: u64,
+    token: iothub_token,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe { decide(client, now_ms, token, Client::message_leave) }
+}
+
+/// # Safety
+///
+/// `client` points to an `iothub_client`.
+unsafe fn decide(
+    client: *mut iothub_client,
+    now_ms: u64,
+    token: iothub_token,
+    decide: fn(&mut Client<'static>, Instant, MessageToken) -> Result<(), Error>,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::command(client, |client| decide(client, Instant::from_millis(now_ms), MessageToken::from_bits(token)))
+    }
+}
+
+/// Answers a direct method, while the event it came in lives. The hub drops a second answer.
+///
+/// @param request `u.method_call.request` of the event, or `u.skipped.request`.
+/// @param http_status An HTTP-like status of the application's: 200 and the like.
+/// @param body JSON, or nothing. At most 128 KiB. It is copied.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_LENGTH, IOTHUB_ERR_BAD_UTF8 of `body` or the request's id.
+/// @retval IOTHUB_ERR_BAD_VALUE `http_status` is above 65,535.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_STALE Its connection is over.
+/// @retval IOTHUB_ERR_MESSAGE_TOO_LARGE `body` has more than 128 KiB.
+/// @retval IOTHUB_ERR_TX_FULL, IOTHUB_ERR_SLOTS_FULL Not now: when something in flight is settled.
+/// @retval IOTHUB_ERR_TOO_LARGE It can never fit into `tx`.
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_method_respond(
+    client: *mut iothub_client,
+    now_ms: u64,
+    request: *const iothub_request,
+    http_status: u32,
+    body: iothub_bytes,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::command(client, |client| -> Result<(), Fault> {
+            let request = ptr::shared(request)?.read()?;
+            let status = u16::try_from(http_status).map_err(|_| ptr::Misuse(IOTHUB_ERR_BAD_VALUE))?;
+            Ok(client.method_respond(Instant::from_millis(now_ms), request, status, ptr::bytes(body)?)?)
+        })
+    }
+}
+
+/// As iothub_client_method_respond(), later: the request is what iothub_request_keep() made.
+///
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_x as iothub_client_method_respond().
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_method_respond_kept(
+    client: *mut iothub_client,
+    now_ms: u64,
+    kept: *const iothub_kept_request,
+    http_status: u32,
+    body: iothub_bytes,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match ptr::shared(kept).map(iothub_kept_request::view) {
+            Ok(request) => iothub_client_method_respond(client, now_ms, from_ref(&request), http_status, body),
+            Err(_) => iothub_client_method_respond(client, now_ms, kept.cast(), http_status, body),
+        }
+    }
+}
+
+/// Asks for the whole twin. It ends in IOTHUB_EVENT_TWIN_DOCUMENT or IOTHUB_EVENT_REQUEST_FAILED.
+///
+/// @param[out] token What names the request; may be NULL.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_NOT_SUBSCRIBED without IOTHUB_FEATURE_TWIN.
+/// @retval IOTHUB_ERR_TX_FULL, IOTHUB_ERR_SLOTS_FULL Not now: when something in flight is settled.
+/// @retval IOTHUB_ERR_TOO_LARGE It can never fit into `tx`.
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_twin_get(
+    client: *mut iothub_client,
+    now_ms: u64,
+    token: *mut iothub_token,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe { request(client, token, |client| Ok(client.twin_get(Instant::from_millis(now_ms))?)) }
+}
+
+/// Reports properties: a JSON merge patch. It ends in IOTHUB_EVENT_TWIN_REPORTED or IOTHUB_EVENT_REQUEST_FAILED.
+///
+/// @param patch The patch. It is copied.
+/// @param[out] token What names the request; may be NULL.
+/// @retval IOTHUB_OK
+/// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
+/// @retval IOTHUB_ERR_BAD_LENGTH of `patch`.
+/// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+/// @retval IOTHUB_ERR_NOT_SUBSCRIBED without IOTHUB_FEATURE_TWIN.
+/// @retval IOTHUB_ERR_BAD_PATCH It breaks a rule of twins; see iothub_client_last_error(). Only a library built with the
+/// feature `json` looks.
+/// @retval IOTHUB_ERR_TX_FULL, IOTHUB_ERR_SLOTS_FULL Not now: when something in flight is settled.
+/// @retval IOTHUB_ERR_TOO_LARGE It can never fit into `tx`.
+///
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iothub_client_twin_report(
+    client: *mut iothub_client,
+    now_ms: u64,
+    patch: iothub_bytes,
+    token: *mut iothub_token,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        request(client, token, |client| Ok(client.twin_report(Instant::from_millis(now_ms), ptr::bytes(patch)?)?))
+    }
+}
+
+/// # Safety
+///
+/// The pointers point to what their types say.
+unsafe fn request(
+    client: *mut iothub_client,
+    token: *mut iothub_token,
+    call: impl FnOnce(&mut Client<'static>) -> Result<TwinToken, Fault>,
+) -> iothub_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let token = ptr::optional_out(token);
+        guard::command(client, |client| -> Result<(), Fault> {
+            let token = token?;
+            let made = call(client)?;
+            if let Some(token) = token {
+                *token = translate::twin(made);
+            }
+            Ok(())
+        })
+    }
+}

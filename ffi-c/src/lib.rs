@@ -1,0 +1,58 @@
+//! The C interface of `iothub-proto`: `include/iothub.h`, which is generated from this crate's sources.
+//!
+//! Every comment on a public item is written for readers of that header. Types are named here as in C.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`types`] | texts, bytes, tokens, and the memory that the caller places |
+//! | [`status`], [`error`] | status codes, their texts, and what is behind the last one |
+//! | `ptr` | the only place where a pointer of the caller becomes a reference |
+//! | `guard` | a client in the caller's memory: recognised, called, and shut when something panicked |
+//! | [`config`], [`client`], [`commands`], [`state`] | the device |
+//! | [`telemetry`], [`event`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
+//! | [`rx`] | a receive buffer |
+//! | [`auth`], [`key`] | connection strings and SAS tokens |
+//! | [`retry`] | when to connect again |
+//!
+//! A panic does not reach C. On a hosted system (feature `std`) it is caught, reported as `IOTHUB_ERR_INTERNAL`, and the
+//! client it happened in answers nothing else from then on; where panics abort, the process ends. On bare metal there
+//! is none: the handler calls a function that nobody defines, so an image that can reach a panic does not link.
+#![no_std]
+#![allow(non_camel_case_types)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+pub mod auth;
+pub mod client;
+pub mod commands;
+pub mod config;
+pub mod error;
+pub mod event;
+mod guard;
+#[cfg(feature = "sas")]
+pub mod key;
+pub mod properties;
+mod ptr;
+pub mod request;
+pub mod retry;
+pub mod rx;
+pub mod state;
+pub mod status;
+pub mod telemetry;
+mod translate;
+pub mod types;
+pub mod version;
+
+/// Never called: what calls this symbol does not link, so a firmware that links has no panic in it. Builds without
+/// optimisation do have some; they define the symbol.
+#[cfg(all(not(feature = "std"), not(test)))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        fn iothub_panic_is_reachable() -> !;
+    }
+    // SAFETY: whoever defines it promises what a panic handler promises, not to return.
+    unsafe { iothub_panic_is_reachable() }
+}
