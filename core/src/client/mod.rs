@@ -111,6 +111,7 @@ pub(crate) use machine::{Limits, Machine, Parts};
 /// # Ok::<(), iothub_proto::error::Error>(())
 /// ```
 #[derive(Debug)]
+#[repr(C)] // The machine first: see `Session`.
 pub struct Client<'a> {
     machine: Machine,
     storage: Storage<'a>,
