@@ -11,6 +11,7 @@ use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
 use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage};
+use crate::wire::copy;
 use core::ops::Range;
 use zeroize::Zeroize;
 
@@ -33,7 +34,7 @@ impl Control {
     fn put(&mut self, packet: &[u8]) {
         let start = usize::from(self.len);
         if let Some(to) = self.bytes.get_mut(start..start.saturating_add(packet.len())) {
-            to.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
+            copy(to, packet);
             self.len = self.len.saturating_add(packet.len() as u8);
         }
     }

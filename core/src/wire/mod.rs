@@ -22,3 +22,4 @@ pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
 pub(crate) use text::{after, append_digit, cut, decimal};
 pub use writer::Writer;
+pub(crate) use writer::copy;

@@ -1,8 +1,7 @@
 //! Fields in, from a packet that lies whole in memory: nom's parsers, and the place where one fails.
 
-use nom::Parser;
-use nom::bytes::complete::take;
 use nom::number::complete::be_u8;
+use nom::{Err, Parser};
 
 use super::frame::Header;
 use crate::error::{PeerError, Violation};
@@ -53,6 +52,11 @@ impl<'i> Fields<'i> {
         self.rest = rest;
         Some(value)
     }
+}
+
+/// nom's own `take` cuts slices by index, whose panic an image made for size does not get rid of.
+fn take<'i>(count: usize) -> impl Parser<&'i [u8], Output = &'i [u8], Error = ()> {
+    move |input: &'i [u8]| input.split_at_checked(count).map(|(field, rest)| (rest, field)).ok_or(Err::Error(()))
 }
 
 #[cfg(test)]
