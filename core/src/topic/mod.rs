@@ -128,6 +128,7 @@ pub enum Inbound<'i> {
 /// assert_eq!(properties.raw(), "a=1");
 /// ```
 #[must_use]
+#[cfg_attr(target_os = "none", inline(never))]
 pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
     if let Some(rest) = below(topic, features::TWIN) {
         twin::response(rest)
