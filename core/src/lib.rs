@@ -65,9 +65,10 @@
 //!
 //! | feature | what it adds | needs |
 //! |---|---|---|
-//! | none | everything a device does, without a heap; tokens are signed by the caller | |
+//! | none | everything else a device does, without a heap; tokens are signed by the caller | |
+//! | `twin` (default) | device twins: `Client::twin_get`, `Client::twin_report`, synchronisation | |
 //! | `sas` (default) | `auth::SharedAccessKey`: tokens signed here | |
-//! | `alloc` | `OwnedClient` and results that own memory | an allocator |
+//! | `alloc` | `OwnedClient` and results that own memory; `twin` | an allocator |
 //! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
 //! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |
 //! | `defmt` | `defmt::Format` on plain types | |
@@ -75,6 +76,8 @@
 // metal, where bytes count. Elsewhere the compiler inlines as it likes, which makes a message a fifth cheaper.
 #![no_std]
 #![forbid(unsafe_code)]
+// What the session does for twin requests.
+#![cfg_attr(not(feature = "twin"), allow(dead_code))]
 #![cfg_attr(
     not(test),
     deny(

@@ -2,7 +2,6 @@
 
 use super::lifecycle::disconnected;
 use super::machine::{Machine, Parts, device};
-use super::request_id::Request;
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{PacketId, Publish, Suback};
@@ -201,7 +200,7 @@ impl Machine {
                 Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
             }
             Inbound::TwinResponse { status, request_id, version } => {
-                self.twin_response(parts, status, Request::parse(request_id), version, Ok(payload))
+                self.twin_response(parts, status, request_id, version, payload)
             }
             Inbound::Desired { version } => self.twin_desired(parts, version, Some(payload)),
             Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => Some(match message {

@@ -167,7 +167,7 @@ fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
     lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "twin"))]
 mod tests {
     use crate::auth::Identity;
     use crate::error::{Error, TimeoutReason};

@@ -13,8 +13,8 @@ mod machine;
 mod message;
 mod method;
 mod outbound;
-mod request_id;
 mod telemetry;
+#[cfg_attr(not(feature = "twin"), path = "no_twin.rs")]
 mod twin;
 mod unacked;
 
@@ -368,5 +368,5 @@ impl Drop for Client<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "twin"))]
 mod tests;

@@ -29,7 +29,6 @@ impl super::machine::Machine {
         }
         let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
         assert_eq!(session.wants_subscribe, !missing.is_empty());
-        assert!(!session.wants_twin || !self.twin.is_outstanding());
         self.check_synced(settings);
     }
 }
