@@ -8,10 +8,9 @@
 use iothub_proto::error::{ConnectRefusal, Error, PeerError, Violation};
 use iothub_proto::topic::Features;
 use iothub_proto::{ConnectOptions, Settings, State};
+use iothub_tests::reference::{self, Fault};
 use iothub_tests::script::{ACCEPTED, Memory, Outcome, RESUMED, Rig, Seen, hex, packets, quiet, suback};
 use serde_json::Value;
-
-mod common;
 
 use Violation as V;
 use When::{Connack, Connected, Suback};
@@ -261,6 +260,30 @@ fn an_error_is_known_at_the_byte_that_decides_it() {
             let decided = input.get(..=header).unwrap_or(input);
             with(row.when, |rig| assert!(rig.feed(decided).error.is_some(), "{row:?}: the length decides"));
         }
+    }
+}
+
+/// 256 first bytes, 6 lengths, 5 phases, each at every byte, against the model of `reference`; and the control, mistakes
+/// that a header alone shows, planted in the model, with the number of cases where they show at least.
+#[test]
+fn every_first_byte_with_every_short_length_in_every_phase() {
+    let planted = [
+        (Fault::FlagsUnchecked, 75),
+        (Fault::TypeFifteenIsPingresp, 3),
+        (Fault::Qos3IsQos1, 3 * 4),
+        (Fault::DupOnQos0Passes, 3 * 2),
+        (Fault::PingrespWithBody, 3 * 5),
+        (Fault::PubackLongerThanTwo, 3 * 3),
+        (Fault::ZeroPacketIdPasses, 3 * 3),
+        (Fault::EmptyTopicPasses, 3 * 2),
+        (Fault::FirstPacketNeedNotBeConnack, 2 * 9),
+        (Fault::SecondConnackPasses, 3),
+    ];
+    let (count, [found]) = reference::headers([Fault::None]);
+    assert_eq!((count, found.first()), (7_680, None));
+    let (_, found) = reference::headers(planted.map(|(fault, _)| fault));
+    for ((fault, least), found) in planted.iter().zip(&found) {
+        assert!(found.len() >= *least, "{fault:?} shows in {} cases only", found.len());
     }
 }
 
