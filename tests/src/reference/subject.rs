@@ -142,11 +142,14 @@ fn verdict(input: &[u8]) -> Verdict<'_> {
     }
 }
 
+/// An input in a phase.
+pub type Case = (Phase, Vec<u8>);
+
 /// Feeds every first byte with every Remaining Length up to 5 and a body of zeros, in every phase: gives how many
 /// there are and, for each of `faults`, those of which the client told something else than the model with that fault.
 /// With the input also its beginnings are fed.
 #[must_use]
-pub fn headers<const N: usize>(faults: [Fault; N]) -> (usize, [Vec<(Phase, Vec<u8>)>; N]) {
+pub fn headers<const N: usize>(faults: [Fault; N]) -> (usize, [Vec<Case>; N]) {
     let mut subject = Subject::default();
     let (mut count, mut found) = (0, [const { Vec::new() }; N]);
     for phase in Phase::ALL {
