@@ -10,7 +10,7 @@ mod model;
 mod subject;
 
 pub use model::{Model, Phase, Told};
-pub use subject::{Case, Subject, different, feed, headers};
+pub use subject::{Case, Subject, different, feed, headers, verdict};
 
 use iothub_proto::error::{ConnectRefusal, Violation};
 use iothub_proto::packet::{Connack, Packet, PacketId, Publish, QoS, Suback};

@@ -124,7 +124,8 @@ pub fn different(input: &[u8], fault: Fault) -> bool {
 }
 
 /// What the client's codec makes of the front of `input`.
-fn verdict(input: &[u8]) -> Verdict<'_> {
+#[must_use]
+pub fn verdict(input: &[u8]) -> Verdict<'_> {
     let read = || -> Result<Option<(usize, Packet<'_>)>, PeerError> {
         let Some(&first) = input.first() else { return Ok(None) };
         let kind = Kind::of(first)?;
