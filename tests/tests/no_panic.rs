@@ -78,8 +78,8 @@ fn interface() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for path in sources(&folder) {
         let name = path.strip_prefix(&folder).expect("below").to_string_lossy().replace('\\', "/");
-        let elsewhere = |part: &&str| name == **part || name.starts_with(&format!("{part}/"));
-        if ELSEWHERE.iter().any(|part| elsewhere(part)) || name.contains("/tests") {
+        let elsewhere = |part: &&str| name == *part || name.starts_with(&format!("{part}/"));
+        if ELSEWHERE.iter().any(elsewhere) || name.contains("/tests") {
             continue;
         }
         // Named by the module that gives it to the outside: `wire::text` is in the private `wire::text`.
