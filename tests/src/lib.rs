@@ -7,10 +7,12 @@
 //! * [`link`]: a seeded, simulated byte link, to put between a client machine and the hub.
 //! * [`pair`]: client, link and hub on one simulated clock.
 //! * [`pcap`]: capture files for dissectors, made of recorded bytes.
+//! * [`reference`]: a second, naive reading of the standard, to hold the client against.
 
 pub mod hub;
 pub mod link;
 pub mod pair;
 pub mod pcap;
+pub mod reference;
 pub mod script;
 pub mod server;
