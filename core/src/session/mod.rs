@@ -222,7 +222,9 @@ impl Session {
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
     fn ping_due(&self, settings: &Settings) -> Option<Instant> {
-        if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
+        // A PINGREQ that was answered before its last byte was confirmed has not counted as sent yet.
+        let pinging = self.ping != Ping::Idle || self.lend.is(Lent::Control);
+        if settings.keep_alive == 0 || !self.state.is_connected() || pinging {
             return None;
         }
         let interval = Duration::from_secs(u32::from(settings.keep_alive));
