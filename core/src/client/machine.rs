@@ -46,6 +46,7 @@ pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
 
 /// Azure's meaning over an MQTT session.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Machine {
     pub(super) session: Session,
     pub(super) twin: TwinSync,

@@ -48,6 +48,7 @@ const POISON_CUTS: u8 = 2;
 
 /// The MQTT session: everything but the caller's memory and the meaning of topics.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Session {
     state: State,
     /// The fatal error that is repeated until `connect`.
