@@ -2,10 +2,11 @@
 //!
 //! * [`hub`]: an IoT Hub in memory. A machine without I/O, with a strict MQTT codec of its own, so that a
 //!   mistake in the client's codec cannot be repeated here.
-//! * [`server`]: that hub on loopback, over TLS and plain TCP, for real clients.
+//! * `server`: that hub on loopback, over TLS and plain TCP, for real clients.
 //! * [`script`]: a client driven by hand, at the level of bytes, with no hub.
 //! * [`link`]: a seeded, simulated byte link, to put between a client machine and the hub.
 //! * [`pair`]: client, link and hub on one simulated clock.
+//! * [`sim`]: pairs by the million in bad weather, each made of a seed.
 //! * [`pcap`]: capture files for dissectors, made of recorded bytes.
 //! * [`reference`]: a second, naive reading of the standard, to hold the client against.
 
@@ -15,4 +16,6 @@ pub mod pair;
 pub mod pcap;
 pub mod reference;
 pub mod script;
+#[cfg(feature = "server")]
 pub mod server;
+pub mod sim;

@@ -47,6 +47,7 @@ pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
 /// Azure's meaning over an MQTT session.
 #[derive(Debug)]
 #[repr(C)] // As in `Session`: what is small first.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Machine {
     /// What to subscribe on each connection.
     pub(super) wanted: Features,

@@ -2,6 +2,7 @@
 
 mod model;
 mod review;
+mod scope;
 mod split;
 
 use super::Client;
@@ -34,6 +35,7 @@ impl super::machine::Machine {
 }
 
 /// What a client works in.
+#[derive(Clone)]
 pub(super) struct Memory {
     tx: Vec<u8>,
     slots: Vec<Slot>,

@@ -32,6 +32,7 @@ const FETCH_APART_MAX: Duration = Duration::from_secs(60);
 
 /// The twin on this connection.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct TwinSync {
     /// The desired version the application holds; `None` until the first document.
     have: Option<u64>,
@@ -50,6 +51,7 @@ pub(crate) struct TwinSync {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct SkippedResponse {
     status: u16,
     request: Option<Request>,
@@ -378,6 +380,17 @@ impl Body for Outgoing<'_> {
 
 #[cfg(test)]
 impl Machine {
+    /// As [`Session::put_key`](crate::session::Session::put_key), for synchronisation.
+    pub(super) fn put_sync_key(&self, timed: bool, out: &mut std::vec::Vec<u8>) {
+        let TwinSync { have, seen, failed, outstanding, last, apart, .. } = &self.twin;
+        // Versions count from what the application has.
+        out.extend([have.is_some(), seen > &have.unwrap_or(0), *failed, *outstanding].map(u8::from));
+        if timed {
+            let ago = self.session.now().since(*last).as_millis().min(60_000) as u32;
+            out.extend([ago, apart.as_millis() as u32].iter().flat_map(|span| span.to_le_bytes()));
+        }
+    }
+
     /// Panics if a desired version is missing and nothing would ever fetch it.
     pub(super) fn check_synced(&self, settings: &crate::config::Settings) {
         assert!(!self.session.wants_twin || !self.twin.outstanding);

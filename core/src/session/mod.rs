@@ -51,6 +51,7 @@ const POISON_CUTS: u8 = 2;
 /// Flags and counters stand first: on a Cortex-M the short instructions reach 32 bytes, or 32 halfwords, from the start.
 #[derive(Debug)]
 #[repr(C)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Session {
     state: State,
     ping: Ping,
@@ -224,7 +225,9 @@ impl Session {
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
     fn ping_due(&self, settings: &Settings) -> Option<Instant> {
-        if settings.keep_alive == 0 || !self.state.is_connected() || self.ping != Ping::Idle {
+        // A PINGREQ that was answered before its last byte was confirmed has not counted as sent yet.
+        let pinging = self.ping != Ping::Idle || self.lend.is(Lent::Control);
+        if settings.keep_alive == 0 || !self.state.is_connected() || pinging {
             return None;
         }
         let interval = Duration::from_secs(u32::from(settings.keep_alive));

@@ -117,6 +117,14 @@ impl Connection {
         if at <= now { self.release(delayed) } else { self.delayed.push(delayed) }
     }
 
+    /// Queues a packet behind all that was queued before, and holds it back for `delay` while others overtake it.
+    pub(super) fn send_late(&mut self, now: Instant, delay: Duration, packet: Vec<u8>) {
+        let at = self.leaves[0].max(now) + delay;
+        if !matches!(self.state, State::Ended(_)) {
+            self.delayed.push(Delayed { at, packet, frees: None });
+        }
+    }
+
     /// Sends the CONNACK of an accepted connection, which everything else must follow.
     pub(super) fn open(&mut self, now: Instant, at: Instant, connack: Vec<u8>) {
         self.state = State::Open;
