@@ -17,7 +17,7 @@ impl Machine {
         match self.session.next_lane(parts.storage, parts.settings) {
             None => {}
             Some(Lane::Subscribe) => self.lend_subscribe(parts),
-            Some(Lane::TwinGet) => self.lend_sync_get(parts),
+            Some(Lane::Request) => self.lend_sync_get(parts),
             Some(lane) => self.session.lend(parts.storage, lane),
         }
     }
@@ -34,7 +34,7 @@ impl Machine {
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             let sent = this.session.confirm(parts.storage, parts.settings, count)?;
-            if sent == Lent::TwinGet && this.twin.is_outstanding() {
+            if sent == Lent::Request && this.twin.is_outstanding() {
                 this.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
             }
             Ok(())
@@ -64,8 +64,8 @@ impl Machine {
         super::twin::put_sync_get(&mut writer, number);
         let remaining = writer.len();
         let packet = finish_reserve(room, first, remaining);
-        self.session.wants_twin = false;
-        self.session.lend_reserve(Lent::TwinGet, packet.unwrap_or_default());
+        self.session.wants_request = false;
+        self.session.lend_reserve(Lent::Request, packet.unwrap_or_default());
     }
 }
 

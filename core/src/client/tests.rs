@@ -23,13 +23,13 @@ impl super::machine::Machine {
         let session = &self.session;
         if !session.state().is_connected() {
             // In `Closing` neither has an effect.
-            let wants = session.wants_subscribe || session.wants_twin;
+            let wants = session.wants_subscribe || session.wants_request;
             assert!(!wants || session.state().has_connection());
             return;
         }
         let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
         assert_eq!(session.wants_subscribe, !missing.is_empty());
-        assert!(!session.wants_twin || !self.twin.is_outstanding());
+        assert!(!session.wants_request || !self.twin.is_outstanding());
         self.check_synced(settings);
     }
 }

@@ -133,7 +133,7 @@ impl Machine {
     /// The first fetch of a connection: when both filters are granted that were not both so `before`.
     pub(super) fn sync_start(&mut self, parts: &Parts<'_, '_>, before: Features) {
         if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         }
     }
 
@@ -153,13 +153,13 @@ impl Machine {
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         if coming || self.twin.failed {
             return;
         }
         let at = self.twin.next_fetch();
         if at <= self.session.now() {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         } else {
             self.session.arm(TimeoutReason::TwinRefetch, at);
         }
@@ -352,7 +352,7 @@ impl Machine {
         let active = settings.twin_sync && !self.twin.failed && self.granted.contains(NEEDED);
         let missing = self.twin.have.is_none_or(|have| self.twin.seen > have);
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         assert!(!active || !missing || coming || self.session.state() != State::Ready, "{:?}", self.twin);
     }
 }

@@ -226,7 +226,7 @@ impl Session {
         self.connect = 0..0;
         self.subscribing = 0;
         self.wants_subscribe = false;
-        self.wants_twin = false;
+        self.wants_request = false;
         self.skip = super::Skip::None;
         self.ready_at = Instant::NEVER;
         self.in_flight = 0;

@@ -59,7 +59,7 @@ pub(crate) enum Lent {
     Nothing,
     Connect,
     Subscribe,
-    TwinGet,
+    Request,
     Control,
     Disconnect,
     Slot(u16),
@@ -110,8 +110,8 @@ pub(crate) enum Lane {
     Connect,
     /// The client writes it into the reserve and calls [`Session::lend_reserve`].
     Subscribe,
-    /// Likewise.
-    TwinGet,
+    /// Likewise: the GET of twin synchronisation, or a request to the Device Provisioning Service.
+    Request,
     Control,
     Disconnect,
     Slot(u16),
@@ -134,8 +134,8 @@ impl Session {
                 if self.wants_subscribe && !draining && self.subscribing == 0 {
                     return Some(Lane::Subscribe);
                 }
-                if self.wants_twin && ready {
-                    return Some(Lane::TwinGet);
+                if self.wants_request && ready {
+                    return Some(Lane::Request);
                 }
                 if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
@@ -163,14 +163,14 @@ impl Session {
         }
     }
 
-    /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
+    /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::Request`].
     pub(crate) fn lend(&mut self, storage: &mut Storage<'_>, lane: Lane) {
         match lane {
             Lane::Connect => {
                 let packet = core::mem::take(&mut self.connect);
                 self.lend_reserve(Lent::Connect, packet);
             }
-            Lane::Subscribe | Lane::TwinGet => {}
+            Lane::Subscribe | Lane::Request => {}
             Lane::Control => {
                 self.put_control(storage);
                 self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
@@ -291,7 +291,7 @@ impl Session {
             }
             Lent::Disconnect => self.finish_close(storage),
             Lent::Slot(index) => self.slot_sent(storage, settings, index),
-            Lent::Nothing | Lent::TwinGet => {}
+            Lent::Nothing | Lent::Request => {}
         }
         Ok(what)
     }
