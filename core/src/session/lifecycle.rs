@@ -91,7 +91,12 @@ impl Session {
             TimeoutReason::Request => self.expire(storage.slots),
             TimeoutReason::Drain => self.begin_close(settings),
             TimeoutReason::Close => self.finish_close(storage),
-            TimeoutReason::TwinSync | TimeoutReason::TwinRefetch | TimeoutReason::Credential => {}
+            // Those of the session's user.
+            TimeoutReason::TwinSync
+            | TimeoutReason::TwinRefetch
+            | TimeoutReason::Credential
+            | TimeoutReason::Poll
+            | TimeoutReason::Registration => {}
         }
     }
 

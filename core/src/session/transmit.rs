@@ -194,6 +194,11 @@ impl Session {
         self.start_lend(what, packet.start, packet.end, kind);
     }
 
+    /// Lends a request to the Device Provisioning Service, which stands in the reserve.
+    pub(crate) const fn lend_registration(&mut self, packet: &Range<u32>) {
+        self.start_lend(Lent::Request, packet.start, packet.end, LastSent::Registration);
+    }
+
     const fn start_lend(&mut self, what: Lent, start: u32, end: u32, kind: LastSent) {
         self.lend = Lend { what, start, end };
         self.last_sent = Some(kind);
