@@ -6,11 +6,13 @@
 //! * [`script`]: a client driven by hand, at the level of bytes, with no hub.
 //! * [`link`]: a seeded, simulated byte link, to put between a client machine and the hub.
 //! * [`pair`]: client, link and hub on one simulated clock.
+//! * [`registration`]: a device and the provisioning service on such a clock.
 //! * [`pcap`]: capture files for dissectors, made of recorded bytes.
 
 pub mod hub;
 pub mod link;
 pub mod pair;
 pub mod pcap;
+pub mod registration;
 pub mod script;
 pub mod server;
