@@ -100,7 +100,7 @@ fn payloads_go_there_and_back() {
         payloads.collect::<Vec<_>>()
     };
     let sent: serde_json::Value = serde_json::from_slice(payload).unwrap();
-    assert_eq!(told(&device), [sent.clone()]);
+    assert_eq!(told(&device), std::slice::from_ref(&sent));
     assert_eq!(device.hub.dps.registered()[0].payload, Some(sent));
 
     let mut hub = hub();
