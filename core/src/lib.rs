@@ -58,6 +58,7 @@
 //! | `session` | MQTT's rules over packets: states, timers, what is in flight |
 //! | [`event`] | what the application is told |
 //! | `client` | IoT Hub's meaning over session and topic |
+//! | [`provisioning`] | which hub a device belongs to: the Device Provisioning Service, over the same session |
 //! | [`retry`] | when to connect again |
 //! | `owned` | (`alloc`) the same machine with memory of its own |
 //!
@@ -104,6 +105,7 @@ pub mod event;
 #[cfg(feature = "alloc")]
 mod owned;
 pub mod packet;
+pub mod provisioning;
 pub mod retry;
 mod session;
 mod storage;
@@ -118,6 +120,7 @@ pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
+pub use provisioning::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};
 

@@ -7,6 +7,7 @@
 //! * [`link`]: a seeded, simulated byte link, to put between a client machine and the hub.
 //! * [`pair`]: client, link and hub on one simulated clock.
 //! * [`sim`]: pairs by the million in bad weather, each made of a seed.
+//! * [`registration`]: a device and the provisioning service on such a clock.
 //! * [`pcap`]: capture files for dissectors, made of recorded bytes.
 //! * [`reference`]: a second, naive reading of the standard, to hold the client against.
 
@@ -15,6 +16,7 @@ pub mod link;
 pub mod pair;
 pub mod pcap;
 pub mod reference;
+pub mod registration;
 pub mod script;
 #[cfg(feature = "server")]
 pub mod server;

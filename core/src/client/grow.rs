@@ -31,7 +31,7 @@ impl Machine {
     /// Whether the next packet is one that is written into the reserve.
     pub(crate) fn wants_reserve(&self, parts: &Parts<'_, '_>) -> bool {
         let lane = self.session.next_lane(parts.storage, parts.settings);
-        !self.session.is_lending() && matches!(lane, Some(Lane::Subscribe | Lane::TwinGet))
+        !self.session.is_lending() && matches!(lane, Some(Lane::Subscribe | Lane::Request))
     }
 
     pub(crate) fn uses_tx(&self) -> bool {

@@ -124,7 +124,7 @@ impl Machine {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),
-                    TimeoutReason::TwinRefetch => this.session.wants_twin = true,
+                    TimeoutReason::TwinRefetch => this.session.wants_request = true,
                     _ => this.session.timeout(parts.storage, parts.settings, reason),
                 }
             }

@@ -17,7 +17,7 @@ impl Machine {
         match self.session.next_lane(parts.storage, parts.settings) {
             None => {}
             Some(Lane::Subscribe) => self.lend_subscribe(parts),
-            Some(Lane::TwinGet) => self.lend_sync_get(parts),
+            Some(Lane::Request) => self.lend_sync_get(parts),
             Some(lane) => self.session.lend(parts.storage, lane),
         }
     }
@@ -34,7 +34,7 @@ impl Machine {
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             let sent = this.session.confirm(parts.storage, parts.settings, count)?;
-            if sent == Lent::TwinGet {
+            if sent == Lent::Request {
                 this.sync_sent(parts);
             }
             Ok(())

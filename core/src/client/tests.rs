@@ -24,7 +24,7 @@ impl super::machine::Machine {
         let session = &self.session;
         if !session.state().is_connected() {
             // In `Closing` neither has an effect.
-            let wants = session.wants_subscribe || session.wants_twin;
+            let wants = session.wants_subscribe || session.wants_request;
             assert!(!wants || session.state().has_connection());
             return;
         }

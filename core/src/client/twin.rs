@@ -140,8 +140,8 @@ impl Machine {
         put_sync_get(&mut writer, number);
         let remaining = writer.len();
         let packet = finish_reserve(room, first, remaining);
-        self.session.wants_twin = false;
-        self.session.lend_reserve(Lent::TwinGet, packet.unwrap_or_default());
+        self.session.wants_request = false;
+        self.session.lend_reserve(Lent::Request, packet.unwrap_or_default());
     }
 
     /// It is sent: the hub's time begins.
@@ -154,7 +154,7 @@ impl Machine {
     /// The first fetch of a connection: when both filters are granted that were not both so `before`.
     pub(super) fn sync_start(&mut self, parts: &Parts<'_, '_>, before: Features) {
         if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         }
     }
 
@@ -174,13 +174,13 @@ impl Machine {
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         if coming || self.twin.failed {
             return;
         }
         let at = self.twin.next_fetch();
         if at <= self.session.now() {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         } else {
             self.session.arm(TimeoutReason::TwinRefetch, at);
         }
@@ -393,11 +393,11 @@ impl Machine {
 
     /// Panics if a desired version is missing and nothing would ever fetch it.
     pub(super) fn check_synced(&self, settings: &crate::config::Settings) {
-        assert!(!self.session.wants_twin || !self.twin.outstanding);
+        assert!(!self.session.wants_request || !self.twin.outstanding);
         let active = settings.twin_sync && !self.twin.failed && self.granted.contains(NEEDED);
         let missing = self.twin.have.is_none_or(|have| self.twin.seen > have);
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         assert!(!active || !missing || coming || self.session.state() != State::Ready, "{:?}", self.twin);
     }
 }

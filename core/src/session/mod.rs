@@ -57,9 +57,10 @@ pub(crate) struct Session {
     ping: Ping,
     /// Filters in the outstanding SUBSCRIBE; 0: none is outstanding.
     subscribing: u8,
-    /// The client wants a SUBSCRIBE, or the GET of twin synchronisation, sent.
+    /// The client wants a SUBSCRIBE, or a request of its own, sent: the GET of twin synchronisation, or what a
+    /// registration asks.
     pub(crate) wants_subscribe: bool,
-    pub(crate) wants_twin: bool,
+    pub(crate) wants_request: bool,
     /// Consecutive cuts with a PUBLISH lent and no PUBACK, as far as they speak against the oldest message.
     cuts: u8,
     /// There were [`POISON_CUTS`] of them: messages go out one at a time until a PUBACK.
@@ -153,7 +154,7 @@ impl Session {
             connect: 0..0,
             subscribing: 0,
             wants_subscribe: false,
-            wants_twin: false,
+            wants_request: false,
             window: Window::default(),
             skip: Skip::None,
             cuts: 0,

@@ -167,7 +167,7 @@ impl Session {
             let ago = [self.last_out, self.last_in].map(|at| self.now.since(at).as_millis() as u32);
             out.extend(ago.iter().flat_map(|ago| ago.to_le_bytes()));
         }
-        let lent = [Lent::Connect, Lent::Subscribe, Lent::TwinGet, Lent::Control, Lent::Disconnect];
+        let lent = [Lent::Connect, Lent::Subscribe, Lent::Request, Lent::Control, Lent::Disconnect];
         out.push(lent.iter().position(|what| self.lend.is(*what)).map_or(u8::MAX, |at| at as u8));
         let bytes = self.lent_bytes(storage.tx).unwrap_or_default();
         out.push(bytes.len() as u8);
@@ -177,7 +177,7 @@ impl Session {
         for (id, decision) in self.window.all(storage.inbound) {
             out.extend([id.map_or(0, |id| id.get() as u8), decision as u8]);
         }
-        let wants = [self.wants_subscribe, self.wants_twin, self.careful, self.acked, !self.connect.is_empty()];
+        let wants = [self.wants_subscribe, self.wants_request, self.careful, self.acked, !self.connect.is_empty()];
         out.extend(wants.map(u8::from));
         out.extend([self.cuts.min(POISON_CUTS), self.subscribing, self.ping as u8, self.ended.is_some() as u8]);
         let counts = [self.in_flight, self.awaiting, self.asked, self.methods, self.window.len()];

@@ -16,7 +16,7 @@ mod text;
 mod writer;
 
 pub(crate) use base64::{put_base64, put_from_base64};
-pub use json::VersionReader;
+pub use json::{JsonError, JsonText, JsonValue, ValueReader, VersionReader, check_json, json_value};
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
