@@ -140,15 +140,31 @@ impl Properties {
     }
 }
 
+/// Names of system properties after '$.'.
+const SHORT_NAMES: [&str; 16] = [
+    "mid", "cid", "uid", "to", "ct", "ce", "exp", "ctime", "on", "ifid", "schema", "sub", "cdid", "cmid", "diagid",
+    "diagctx",
+];
+
 type Pair<'py> = (Bound<'py, PyString>, Option<Bound<'py, PyString>>);
 
 /// The properties of `bag` that are no system properties.
 fn application(bag: &str) -> impl Iterator<Item = Property<'_>> {
-    Bag::new(bag).iter().filter(|property| {
-        // By far most names need no search: those of the hub begin with one of these.
-        let may_be_system = matches!(property.name.raw().as_bytes().first(), Some(b'$' | b'%' | b'i'));
-        !(may_be_system && property.is_system())
-    })
+    Bag::new(bag).iter().filter(|property| !is_system(property))
+}
+
+/// [`Property::is_system`], which decodes the name for each one that there is, without that for spellings in use.
+fn is_system(property: &Property<'_>) -> bool {
+    let name = property.name.raw();
+    match name.as_bytes().first() {
+        Some(b'$' | b'%') => {
+            let known =
+                name.strip_prefix("%24.").or_else(|| name.strip_prefix("$.")).filter(|rest| !rest.contains('%'));
+            known.map_or_else(|| property.is_system(), |rest| SHORT_NAMES.contains(&rest))
+        }
+        Some(b'i') => property.is_system(),
+        _ => false,
+    }
 }
 
 fn pair<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Pair<'py>> {

@@ -11,7 +11,7 @@ const SLACK: f64 = 1e-3;
 
 /// Whole milliseconds, rounded down: nothing happens before its time.
 fn floor(seconds: f64) -> u64 {
-    seconds.mul_add(1_000.0, SLACK).floor() as u64
+    (seconds * 1_000.0 + SLACK) as u64
 }
 
 /// `now` of a caller.
