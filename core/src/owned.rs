@@ -204,7 +204,7 @@ impl OwnedClient {
     /// As [`Client::poll_transmit`](crate::Client::poll_transmit).
     #[must_use = "bytes lent are counted as sent in part"]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        if self.call(|machine, parts| machine.wants_reserve(parts)) {
+        if self.machine.wants_reserve(&self.memory.storage(), &self.settings) {
             self.memory.hold_reserve(self.machine.reserve());
         }
         self.call(|machine, parts| machine.prepare_transmit(parts));

@@ -3,10 +3,9 @@
 use iothub_proto::topic::{Encoded, Properties as Bag, Property, ReceivedSystem, SystemProperties as System};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyMapping, PyString};
 use pyo3::{IntoPyObjectExt, intern};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The application properties of a received message: an immutable mapping of names to values, in their order.
 ///
@@ -25,27 +24,37 @@ use std::sync::Arc;
 #[pyclass(frozen, mapping, module = "iothub_proto")]
 pub(crate) struct Properties {
     bag: Arc<str>,
-    first: PyOnceLock<Py<PyDict>>,
+    first: OnceLock<Py<PyDict>>,
 }
 
 impl Properties {
     pub(crate) const fn of(bag: Arc<str>) -> Self {
-        Self { bag, first: PyOnceLock::new() }
+        Self { bag, first: OnceLock::new() }
     }
 
     /// The application's properties, the first of each name.
     fn dict<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let first = self.first.get_or_try_init(py, || {
-            let dict = PyDict::new(py);
+        if let Some(dict) = self.first.get() {
+            return Ok(dict.bind(py));
+        }
+        let dict = PyDict::new(py);
+        let mut count = 0usize;
+        for property in application(&self.bag) {
+            dict.set_item(text(py, property.name)?, value(py, &property)?)?;
+            count += 1;
+        }
+        if dict.len() < count {
+            // A name is repeated, which is rare: once more, with care.
+            dict.clear();
             for property in application(&self.bag) {
                 let name = text(py, property.name)?;
                 if !dict.contains(&name)? {
                     dict.set_item(name, value(py, &property)?)?;
                 }
             }
-            Ok::<_, PyErr>(dict.unbind())
-        })?;
-        Ok(first.bind(py))
+        }
+        // Made before the lock is asked, so that nobody waits in it for the interpreter.
+        Ok(self.first.get_or_init(|| dict.unbind()).bind(py))
     }
 }
 

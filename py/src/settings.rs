@@ -7,33 +7,35 @@ use iothub_proto::auth::Identity;
 use iothub_proto::topic::Features;
 use iothub_proto::{Config, OwnedLimits, Settings as Machine};
 use pyo3::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
 ///
-/// features: what to subscribe to after each CONNACK; None for all that the identity can have. Client.subscribe adds.
-/// twin_sync: fetch the twin after each connect and whenever a desired patch was missed; None if the features allow it.
-/// keep_alive: silence in whole seconds after which the hub may give the device up (times 1.5), 0 to 1177; 0 for none.
-/// clean_session: the hub discards what it queued.
-/// auto_accept: accept each message at the call of Client.next_event after the one that delivered it.
-/// max_packet: bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event.
-/// packet_limit: bytes of the largest packet at all: a larger one is a protocol error.
-/// connect_reserve: bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs.
-/// send_window: QoS 1 messages on their way at once; at least 1.
-/// connect_timeout: from CONNECT to CONNACK.
-/// subscribe_timeout: from SUBSCRIBE to SUBACK.
-/// ping_timeout: from PINGREQ to PINGRESP.
-/// puback_timeout: without any PUBACK while messages wait for one.
-/// send_timeout: without any byte taken while bytes wait.
-/// request_timeout: for a twin request to be answered.
-/// drain_timeout: for a polite disconnect to settle what is in flight.
-/// close_timeout: for DISCONNECT to be taken.
-/// credential_margin: how long before its end a credential is reported as expiring.
+/// features: what to subscribe to after each CONNACK; default None, all that the identity can have. Client.subscribe adds.
+/// twin_sync: fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features
+///     are subscribed; default True.
+/// keep_alive: silence in whole seconds after which the hub may give the device up (times 1.5), 0 (none) to 1177;
+///     default 240.
+/// clean_session: the hub discards what it queued; default False.
+/// auto_accept: accept each message at the call of Client.next_event after the one that delivered it; default False.
+/// max_packet: bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event;
+///     default 4096.
+/// packet_limit: bytes of the largest packet at all: a larger one is a protocol error; default 1 MiB.
+/// connect_reserve: bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs; default 0.
+/// send_window: QoS 1 messages on their way at once, 1 to 65535; default 65535.
+/// connect_timeout: from CONNECT to CONNACK; default 30.
+/// subscribe_timeout: from SUBSCRIBE to SUBACK; default 30.
+/// ping_timeout: from PINGREQ to PINGRESP; default 30.
+/// puback_timeout: without any PUBACK while messages wait for one; default 120.
+/// send_timeout: without any byte taken while bytes wait; default 60.
+/// request_timeout: for a twin request to be answered; default 60.
+/// drain_timeout: for a polite disconnect to settle what is in flight; default 5.
+/// close_timeout: for DISCONNECT to be taken; default 2.
+/// credential_margin: how long before its end a credential is reported as expiring; default 300.
 #[pyclass(frozen, eq, module = "iothub_proto")]
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Settings {
     features: Option<Features>,
-    twin_sync: Option<bool>,
     device: Arc<Machine>,
     module: Arc<Machine>,
 }
@@ -45,24 +47,24 @@ impl Settings {
     }
 
     /// All that does not depend on the identity.
-    fn resolve(common: Machine, features: Option<Features>, twin_sync: Option<bool>) -> Self {
+    fn resolve(common: Machine, features: Option<Features>) -> Self {
         let resolve = |identity| {
             let features = features.unwrap_or(Config::new(identity).settings.features);
-            let both = Features::TWIN.union(Features::DESIRED);
-            let twin_sync = twin_sync.unwrap_or_else(|| features.contains(both));
-            Arc::new(Machine { features, twin_sync, ..common })
+            Arc::new(Machine { features, ..common })
         };
         // The names do not matter here.
         let (device, module) = (Identity::device("h", "d"), Identity::module("h", "d", "m"));
-        Self { features, twin_sync, device: resolve(device), module: resolve(module) }
+        Self { features, device: resolve(device), module: resolve(module) }
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self::resolve(Machine::default(), None, None)
-    }
+/// The defaults, with twin synchronisation as for every identity.
+fn default() -> Machine {
+    Machine { twin_sync: true, ..Machine::default() }
 }
+
+/// The settings of all clients that are given none.
+pub(crate) static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings::resolve(default(), None));
 
 macro_rules! settings {
     ($(flag $flag:ident,)* $(number $number:ident,)* $(time $time:ident,)*) => {
@@ -70,16 +72,15 @@ macro_rules! settings {
         impl Settings {
             #[new]
             #[allow(clippy::too_many_arguments)] // All are optional and named.
-            #[pyo3(signature = (*, features=None, twin_sync=None, $($flag=None,)* $($number=None,)* $($time=None,)*))]
+            #[pyo3(signature = (*, features=None, $($flag=None,)* $($number=None,)* $($time=None,)*))]
             fn new(
                 py: Python<'_>,
                 features: Option<u8>,
-                twin_sync: Option<bool>,
                 $($flag: Option<bool>,)*
                 $($number: Option<i64>,)*
                 $($time: Option<f64>,)*
             ) -> PyResult<Self> {
-                let mut common = Machine::default();
+                let mut common = default();
                 $(if let Some(flag) = $flag {
                     common.$flag = flag;
                 })*
@@ -90,19 +91,13 @@ macro_rules! settings {
                     common.$time = duration(time)?;
                 })*
                 let features = features.map(self::features).transpose()?;
-                Ok(Self::resolve(common, features, twin_sync))
+                Ok(Self::resolve(common, features))
             }
 
             /// What to subscribe to; None for all that the identity can have.
             #[getter]
             fn features<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
                 self.features.map(|features| feature(py, features)).transpose()
-            }
-
-            /// Whether the twin is kept in step; None if the features allow it.
-            #[getter]
-            fn twin_sync(&self) -> Option<bool> {
-                self.twin_sync
             }
 
             $(#[getter]
@@ -121,13 +116,10 @@ macro_rules! settings {
             })*
 
             fn __repr__(&self) -> String {
-                let default = Machine::default();
+                let default = default();
                 let mut fields: Vec<String> = Vec::new();
                 if let Some(features) = self.features {
                     fields.push(format!("features={}", features.bits()));
-                }
-                if let Some(twin_sync) = self.twin_sync {
-                    fields.push(format!("twin_sync={}", if twin_sync { "True" } else { "False" }));
                 }
                 $(if self.device.$flag != default.$flag {
                     fields.push(format!("{}={}", stringify!($flag), if self.device.$flag { "True" } else { "False" }));
@@ -145,6 +137,7 @@ macro_rules! settings {
 }
 
 settings! {
+    flag twin_sync,
     flag clean_session,
     flag auto_accept,
     number keep_alive,

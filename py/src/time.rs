@@ -17,7 +17,7 @@ fn floor(seconds: f64) -> u64 {
 /// `now` of a caller.
 pub(crate) fn instant(seconds: f64) -> Result<Instant, Fault> {
     // NaN is not in the range either.
-    if !(0.0..=1e18).contains(&seconds) {
+    if !(0.0..=9e15).contains(&seconds) {
         return Err(UsageError::BadInstant.into());
     }
     Ok(Instant::from_millis(floor(seconds)))

@@ -42,6 +42,7 @@ use is_unreserved as goes_plain;
 /// [`is_unreserved`], looked up.
 #[cfg(not(target_os = "none"))]
 fn goes_plain(byte: u8) -> bool {
+    #[allow(clippy::indexing_slicing)] // While compiling.
     const UNRESERVED: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
