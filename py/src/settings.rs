@@ -164,8 +164,11 @@ settings! {
 #[pyclass(frozen, eq, hash, get_all, module = "iothub_proto")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Limits {
+    /// Bytes for outgoing packets.
     tx: u32,
+    /// Messages and requests in flight.
     commands: u16,
+    /// Messages received and not yet acknowledged.
     messages: u16,
 }
 
