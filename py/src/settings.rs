@@ -9,37 +9,6 @@ use iothub_proto::{Config, OwnedLimits, Settings as Machine};
 use pyo3::prelude::*;
 use std::sync::{Arc, LazyLock};
 
-/// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
-///
-/// features: what to subscribe to after each CONNACK; default None, all that the identity can have. Client.subscribe adds.
-/// twin_sync: fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features
-///     are subscribed; default True.
-/// keep_alive: silence in whole seconds after which the hub may give the device up (times 1.5), 0 (none) to 1177;
-///     default 240.
-/// clean_session: the hub discards what it queued; default False.
-/// auto_accept: accept each message at the call of Client.next_event after the one that delivered it; default False.
-/// max_packet: bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event;
-///     default 4096.
-/// packet_limit: bytes of the largest packet at all: a larger one is a protocol error; default 1 MiB.
-/// connect_reserve: bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs; default 0.
-/// send_window: QoS 1 messages on their way at once, 1 to 65535; default 65535.
-/// connect_timeout: from CONNECT to CONNACK; default 30.
-/// subscribe_timeout: from SUBSCRIBE to SUBACK; default 30.
-/// ping_timeout: from PINGREQ to PINGRESP; default 30.
-/// puback_timeout: without any PUBACK while messages wait for one; default 120.
-/// send_timeout: without any byte taken while bytes wait; default 60.
-/// request_timeout: for a twin request to be answered; default 60.
-/// drain_timeout: for a polite disconnect to settle what is in flight; default 5.
-/// close_timeout: for DISCONNECT to be taken; default 2.
-/// credential_margin: how long before its end a credential is reported as expiring; default 300.
-#[pyclass(frozen, eq, module = "iothub_proto")]
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Settings {
-    features: Option<Features>,
-    device: Arc<Machine>,
-    module: Arc<Machine>,
-}
-
 impl Settings {
     /// As the machine of `identity` takes them.
     pub(crate) fn of(&self, identity: &Identity<'_>) -> Arc<Machine> {
@@ -67,7 +36,26 @@ fn default() -> Machine {
 pub(crate) static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings::resolve(default(), None));
 
 macro_rules! settings {
-    ($(flag $flag:ident,)* $(number $number:ident,)* $(time $time:ident,)*) => {
+    (
+        $features:literal,
+        $(flag $flag:ident: $flag_doc:literal,)*
+        $(number $number:ident: $number_doc:literal,)*
+        $(time $time:ident: $time_doc:literal,)*
+    ) => {
+        /// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
+        ///
+        #[doc = concat!("features: ", $features)]
+        $(#[doc = concat!(stringify!($flag), ": ", $flag_doc)])*
+        $(#[doc = concat!(stringify!($number), ": ", $number_doc)])*
+        $(#[doc = concat!(stringify!($time), ": ", $time_doc)])*
+        #[pyclass(frozen, eq, module = "iothub_proto")]
+        #[derive(PartialEq, Eq, Debug)]
+        pub(crate) struct Settings {
+            features: Option<Features>,
+            device: Arc<Machine>,
+            module: Arc<Machine>,
+        }
+
         #[pymethods]
         impl Settings {
             #[new]
@@ -94,23 +82,26 @@ macro_rules! settings {
                 Ok(Self::resolve(common, features))
             }
 
-            /// What to subscribe to; None for all that the identity can have.
+            #[doc = $features]
             #[getter]
             fn features<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
                 self.features.map(|features| feature(py, features)).transpose()
             }
 
-            $(#[getter]
+            $(#[doc = $flag_doc]
+            #[getter]
             fn $flag(&self) -> bool {
                 self.device.$flag
             })*
 
-            $(#[getter]
+            $(#[doc = $number_doc]
+            #[getter]
             fn $number(&self) -> i64 {
                 self.device.$number.into()
             })*
 
-            $(#[getter]
+            $(#[doc = $time_doc]
+            #[getter]
             fn $time(&self) -> f64 {
                 span(self.device.$time)
             })*
@@ -137,23 +128,24 @@ macro_rules! settings {
 }
 
 settings! {
-    flag twin_sync,
-    flag clean_session,
-    flag auto_accept,
-    number keep_alive,
-    number max_packet,
-    number packet_limit,
-    number connect_reserve,
-    number send_window,
-    time connect_timeout,
-    time subscribe_timeout,
-    time ping_timeout,
-    time puback_timeout,
-    time send_timeout,
-    time request_timeout,
-    time drain_timeout,
-    time close_timeout,
-    time credential_margin,
+    "what to subscribe to after each CONNACK; default None, all that the identity can have. Client.subscribe adds.",
+    flag twin_sync: "fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features are subscribed; default True.",
+    flag clean_session: "the hub discards what it queued; default False.",
+    flag auto_accept: "accept each message at the call of Client.next_event after the one that delivered it; default False.",
+    number keep_alive: "silence in whole seconds after which the hub may give the device up (times 1.5), 0 (none) to 1177; default 240.",
+    number max_packet: "bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event; default 4096.",
+    number packet_limit: "bytes of the largest packet at all: a larger one is a protocol error; default 1 MiB.",
+    number connect_reserve: "bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs; default 0.",
+    number send_window: "QoS 1 messages on their way at once, 1 to 65535; default 65535.",
+    time connect_timeout: "from CONNECT to CONNACK; default 30.",
+    time subscribe_timeout: "from SUBSCRIBE to SUBACK; default 30.",
+    time ping_timeout: "from PINGREQ to PINGRESP; default 30.",
+    time puback_timeout: "without any PUBACK while messages wait for one; default 120.",
+    time send_timeout: "without any byte taken while bytes wait; default 60.",
+    time request_timeout: "for a twin request to be answered; default 60.",
+    time drain_timeout: "for a polite disconnect to settle what is in flight; default 5.",
+    time close_timeout: "for DISCONNECT to be taken; default 2.",
+    time credential_margin: "how long before its end a credential is reported as expiring; default 300.",
 }
 
 /// How much memory a client may take at most. It takes none while nothing is pending.

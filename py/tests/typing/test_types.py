@@ -15,6 +15,8 @@ TOP = HERE.parents[1]
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     if importlib.util.find_spec(module.partition(".")[0]) is None:
         pytest.skip(f"{module} is not installed")
+    if module == "basedpyright":
+        arguments = ("--pythonpath", sys.executable, *arguments)
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=300)
 
