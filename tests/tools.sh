@@ -39,6 +39,17 @@ need() {
     command -v "$1" >/dev/null || skip "no command $1, though these are installed: ${*:2}"
 }
 
+# python_environment FOLDER REQUIREMENT…: a virtual environment with these packages in it, kept from run to run.
+python_environment() {
+    local folder=$1
+    shift
+    if ! "$folder/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$folder"
+        python3 -m venv "$folder" >/dev/null || { install_packages python3-venv; python3 -m venv "$folder"; }
+    fi
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
 # bare_metal_cargo TARGET CRATES COMMAND ARGUMENT…: runs `cargo COMMAND --target TARGET ARGUMENT…` with whichever
 # toolchain can: the present one if it has the target, or else its standard library's source; or Debian's, which has that
 # source and is installed if missing. CRATES are the parts of the standard library to build then: core, or core,alloc.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use iothub_proto::auth::Identity;
 use iothub_proto::time::Instant;
+use iothub_proto::topic::PropertySource;
 use iothub_proto::{Config, ConnectOptions, Event, OwnedClient, OwnedEvent, OwnedLimits, RxBytes, State, Telemetry};
 
 /// The system's allocator, counting for each thread.
@@ -221,6 +222,31 @@ fn acknowledgements_take_no_memory_of_their_own() {
         let (count, handled) = allocations(|| device.client.handle_input(NOW, &puback).unwrap());
         assert!(matches!(handled.event, Some(Event::TelemetryAcked(_))));
         assert_eq!(count, 0);
+    }
+}
+
+/// Counts how often it is read.
+struct Counted(Cell<u32>);
+
+impl PropertySource for Counted {
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.0.set(self.0.get() + 1);
+        each("room", "kitchen");
+    }
+}
+
+#[test]
+fn a_message_like_the_last_one_is_written_once() {
+    let mut device = Device::ready();
+    for round in 0..4 {
+        let properties = Counted(Cell::new(0));
+        let message = Telemetry { payload: &[7; 500], properties: &properties, ..Telemetry::default() };
+        let (count, token) = allocations(|| device.client.send_telemetry(NOW, &message).unwrap());
+        // It is read to be checked, and each time it is written.
+        let written = properties.0.get() - 1;
+        assert_eq!(count, 2, "round {round}: slots and bytes");
+        assert!(written == 1 || round == 0, "round {round}: {written} times");
+        device.client.telemetry_withdraw(NOW, token).unwrap();
     }
 }
 
