@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl as tls
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, cast, final
 
 from .._enums import Feature
 from .._native import ConnectionString, Identity, Limits, RetryPolicy, Settings, SystemProperties, Telemetry
 from ._delivery import Delivery, SendTimeout
-from ._engine import Engine
+from ._engine import Engine, Properties
 from ._feed import Feed
 from ._message import Messages
 from ._methods import MethodHandler
@@ -22,8 +22,6 @@ from ._twin import Desired, Json, Twin, parse_twin
 
 Body: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any] | list[Any]
 """What can be sent: bytes as they are, text as UTF-8, a mapping or list as JSON."""
-
-Properties: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 Handler = TypeVar("Handler", bound=MethodHandler)
 

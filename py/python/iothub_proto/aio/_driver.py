@@ -7,12 +7,16 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from .._enums import DisconnectReason, RetryCause, State
+from .._enums import DisconnectReason, RetryCause, State, TelemetryToken
 from .._errors import IotHubError, LocalProtocolError, RefusedError
-from .._native import Backoff, Client, Connected, CredentialExpiring, Disconnected, Event, Ready
+from .._native import Backoff, Client, Connected, CredentialExpiring, Disconnected, Ready
+from ._delivery import Delivery
 from ._states import Connecting, ConnectionLost, ConnectionState, Offline, Online
+
+if TYPE_CHECKING:
+    from .. import Event
 
 logger = logging.getLogger("iothub_proto")
 
@@ -39,7 +43,7 @@ class _Ended:
     reason: Exception
     requested: bool = False
     ready_for: float = 0.0
-    suspect: object | None = None
+    suspect: Delivery | None = None
 
     @property
     def cause(self) -> RetryCause:
@@ -47,7 +51,7 @@ class _Ended:
 
 
 class Driver:
-    """Drives one client. What is not the connection's own goes to `on_event`, during the call that brought it."""
+    """Drives one client. What is not the connection's own goes to `on_event`; `on_turn` follows whatever happened."""
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Driver:
         on_event: Callable[[Event], None],
         on_state: Callable[[ConnectionState], None],
         on_turn: Callable[[], None],
+        find: Callable[[TelemetryToken], Delivery | None],
     ) -> None:
         self._client = client
         self._dial = dial
@@ -68,6 +73,7 @@ class Driver:
         self._on_event = on_event
         self._on_state = on_state
         self._on_turn = on_turn
+        self._find = find
         self._loop = asyncio.get_running_loop()
         self._link: _Link | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -179,7 +185,10 @@ class Driver:
     def _how(self, event: Disconnected) -> _Ended:
         requested = event.reason is DisconnectReason.REQUESTED
         reason = event.error if event.error is not None else ConnectionLost(event.last_sent)
-        return _Ended(reason, requested, event.ready_for, event.suspect)
+        suspect = None if event.suspect is None else self._find(event.suspect.token)
+        if suspect is not None:
+            logger.error("the hub may be closing the link for one message: withdraw it, or it is tried again")
+        return _Ended(reason, requested, event.ready_for, suspect)
 
     def _finish(self, ended: _Ended) -> None:
         if self._ended is not None and not self._ended.done():

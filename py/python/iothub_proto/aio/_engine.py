@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from typing import final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias, final
 from weakref import WeakSet
 
 from .._enums import Feature, MessageToken, TelemetryToken, TwinToken, Usage
@@ -14,7 +14,6 @@ from .._native import (
     Backoff,
     Client,
     Disconnected,
-    Event,
     Identity,
     Limits,
     MessageLeft,
@@ -38,8 +37,14 @@ from ._driver import Dial, Driver, SignIn
 from ._feed import Feed
 from ._message import Inbox, Message
 from ._methods import Methods
-from ._states import Closed, ConnectionState, DeviceClosed, Offline
+from ._states import Closed, ConnectionState, DeviceClosed
 from ._twin import DesiredPatch, DesiredState, parse_patch, parse_twin
+
+Properties: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Application properties."""
+
+if TYPE_CHECKING:
+    from .. import Event
 
 logger = logging.getLogger("iothub_proto")
 
@@ -71,6 +76,7 @@ class Engine:
         self._wanted = Feature.NONE
         self._asked = Feature.NONE
         self._deliveries: dict[TelemetryToken, Delivery] = {}
+        self._abandoned: list[Delivery] = []
         self._requests: dict[TwinToken, asyncio.Future[bytes | int | None]] = {}
         self._watchers: WeakSet[Feed[ConnectionState]] = WeakSet()
         self._room = asyncio.Lock()
@@ -88,7 +94,7 @@ class Engine:
             raise RuntimeError("a device is opened once; make another")
         loop = asyncio.get_running_loop()
         self._inbox = Inbox(loop)
-        self._driver = Driver(self.client, *self._connection, self._on_event, self._on_state, self._progress.set)
+        self._driver = Driver(self.client, *self._connection, self._on_event, self._on_state, self._progress.set, self._deliveries.get)
         first: asyncio.Future[None] = loop.create_future()
         self.ask(Feature.NONE)
         self._task = loop.create_task(self._driver.run(first), name="iothub-proto connection")
@@ -104,23 +110,24 @@ class Engine:
         """Lets what is in flight settle, ends the connection, and gives what the hub has not acknowledged."""
         try:
             async with asyncio.timeout(timeout):
-                while self._deliveries and self._is_running():
+                while self.client.pending.telemetry and self._is_running():
                     self._progress.clear()
                     await self._progress.wait()
         except TimeoutError:
             pass
         if self._driver is not None and self._task is not None and self._driver.disconnect():
             await asyncio.wait([self._task], timeout=max(timeout, 1.0))
-        return await self._stop()
+        await self._stop()
+        return self._abandoned
 
-    async def _stop(self) -> list[Delivery]:
+    async def _stop(self) -> None:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._driver is not None:
             self._driver.stop()
         await self.methods.close()
-        return self._end_all()
+        self._end_all()
 
     def _run_ended(self, task: asyncio.Task[None]) -> None:
         """The connection's task is over: nobody may go on waiting."""
@@ -129,10 +136,10 @@ class Engine:
             self._failure = error
         self._end_all()
 
-    def _end_all(self) -> list[Delivery]:
-        abandoned = list(self._deliveries.values())
+    def _end_all(self) -> None:
+        self._abandoned += self._deliveries.values()
         self._deliveries.clear()
-        for delivery in abandoned:
+        for delivery in self._abandoned:
             delivery.settle(DeliveryStatus.ABANDONED)
         for request in self._requests.values():
             _fail(request, self._closed())
@@ -145,7 +152,6 @@ class Engine:
         if self._inbox is not None:
             self._inbox.close()
         self._progress.set()
-        return abandoned
 
     def _is_running(self) -> bool:
         return self._task is not None and not self._task.done()
@@ -188,7 +194,7 @@ class Engine:
         return watcher
 
     def submit(
-        self, payload: bytes, properties: object, qos: int, system: SystemProperties | None
+        self, payload: bytes, properties: Properties | None, qos: int, system: SystemProperties | None
     ) -> Delivery:
         """Queues a message. Raises `CapacityError` when there is no room."""
         driver = self.running()
@@ -202,7 +208,7 @@ class Engine:
         return delivery
 
     async def submit_in_turn(
-        self, payload: bytes, properties: object, qos: int, system: SystemProperties | None
+        self, payload: bytes, properties: Properties | None, qos: int, system: SystemProperties | None
     ) -> Delivery:
         """Queues a message when there is room, first come, first served."""
         async with self._room:
@@ -243,7 +249,8 @@ class Engine:
         answer = self._requests[token] = asyncio.get_running_loop().create_future()
         driver.wake()
         try:
-            return await answer
+            outcome: bytes | int | None = await answer
+            return outcome
         finally:
             self._requests.pop(token, None)
 
@@ -298,9 +305,6 @@ class Engine:
             request.set_result(outcome)
 
     def _on_state(self, state: ConnectionState) -> None:
-        if isinstance(state, Offline) and state.suspect is not None:
-            suspect = self._deliveries.get(state.suspect.token)
-            logger.error("the hub may be closing the link for a message: %r", suspect)
         self.state = state
         for watcher in self._watchers:
             if len(watcher) >= _STATES:

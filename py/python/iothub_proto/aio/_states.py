@@ -7,6 +7,7 @@ from typing import TypeAlias, final
 
 from .._enums import LastSent
 from .._errors import IotHubError
+from ._delivery import Delivery
 
 
 @final
@@ -60,8 +61,8 @@ class Offline:
     """Seconds to the next attempt."""
     reprovision: bool
     """Whether so many attempts have failed that the device may belong to another hub now."""
-    suspect: object | None
-    """The `Delivery` the hub may be closing the link for, after at least two such cuts: `withdraw` it if it is."""
+    suspect: Delivery | None
+    """The message the hub may be closing the link for, after at least two such cuts: `withdraw` it if it is."""
 
 
 @final
