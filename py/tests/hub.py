@@ -36,10 +36,8 @@ class Hub:
             self._events.put(json.loads(line))
 
     def do(self, command: str) -> None:
-        """A command of the service's side."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
+        """A command of the service's side, carried out on return."""
+        self.ask(f"{command}\nqueued nobody", "queued")
 
     def event(self, kind: str) -> dict[str, Any]:
         """The next event of this kind; others are kept."""
@@ -53,7 +51,9 @@ class Hub:
 
     def ask(self, command: str, kind: str) -> dict[str, Any]:
         """A command that is answered by an event."""
-        self.do(command)
+        assert self._process.stdin is not None
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
         return self.event(kind)
 
     def connection_string(self, client: str = "dev1", key: str = KEY) -> str:
@@ -71,7 +71,7 @@ def running(directory: Path, *options: str) -> Iterator[Hub]:
     known = ["--device", f"dev1={KEY}", "--device", f"dev1/mod1={KEY}", "--x509", "dev2"]
     arguments = [program, "--tls", "0", "--plain", "0", "--ca-out", ca, *known, *options]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        hub = Hub(process, directory)
-        yield hub
-        assert process.stdin is not None
-        process.stdin.close()
+        try:
+            yield Hub(process, directory)
+        finally:
+            process.kill()

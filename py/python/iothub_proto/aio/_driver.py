@@ -76,6 +76,7 @@ class Driver:
         self._find = find
         self._loop = asyncio.get_running_loop()
         self._link: _Link | None = None
+        self._leaving: set[_Link] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due: asyncio.Handle | None = None
         self._session_present = False
@@ -135,7 +136,9 @@ class Driver:
         """No byte and no deadline of this connection is heard of any more."""
         link, self._link = self._link, None
         if link is not None:
-            link.hang_up(self._loop)
+            link.hang_up()
+            self._leaving.add(link)
+            link.gone.add_done_callback(lambda _: self._leaving.discard(link))
         if self._client.state not in (State.OFFLINE, State.FAILED):
             self._client.receive_eof(now=self.now())
             self._take_events()
@@ -237,12 +240,17 @@ class Driver:
             self._turn()
         return connected
 
-    def stop(self) -> None:
-        """Nothing is to happen any more."""
+    async def stop(self) -> None:
+        """Nothing is to happen any more. Transports have two seconds to close politely."""
         for handle in (self._timer, self._due):
             if handle is not None:
                 handle.cancel()
         self._timer = self._due = None
+        leaving = [link.gone for link in self._leaving]
+        if leaving:
+            await asyncio.wait(leaving, timeout=_GOODBYE)
+        for link in list(self._leaving):
+            link.abort()
 
 
 class _Link(asyncio.Protocol):
@@ -252,6 +260,7 @@ class _Link(asyncio.Protocol):
         self._driver: Driver | None = driver
         self._transport: asyncio.Transport | None = None
         self._full = False
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -262,6 +271,8 @@ class _Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if not self.gone.done():
+            self.gone.set_result(None)
         if self._driver is not None:
             self._driver.link_lost(exc)
 
@@ -278,14 +289,17 @@ class _Link(asyncio.Protocol):
         while self._transport is not None and not self._full and (data := client.data_to_send(_CHUNK)):
             self._transport.write(data)
 
-    def hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+    def hang_up(self) -> None:
         """Closes what is left of it, politely for two seconds."""
         self._driver = None
         if self._transport is not None:
             self._transport.close()
-            loop.call_later(_GOODBYE, self._abort)
+            asyncio.get_running_loop().call_later(_GOODBYE, self.abort)
+        elif not self.gone.done():
+            self.gone.set_result(None)  # It never came to be.
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Closes what is left of it at once."""
         if self._transport is not None:
             self._transport.abort()
 

@@ -125,7 +125,7 @@ class Engine:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._driver is not None:
-            self._driver.stop()
+            await self._driver.stop()
         await self.methods.close()
         self._end_all()
 
