@@ -25,7 +25,8 @@ class Hub:
         self._kept: list[dict[str, Any]] = []
         self.directory = directory
         self.cafile = str(directory / "ca.pem")
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         listening = self.event("listening")
         self.tls: int = listening["tls"]
         self.plain: int = listening["plain"]
@@ -71,7 +72,9 @@ def running(directory: Path, *options: str) -> Iterator[Hub]:
     known = ["--device", f"dev1={KEY}", "--device", f"dev1/mod1={KEY}", "--x509", "dev2"]
     arguments = [program, "--tls", "0", "--plain", "0", "--ca-out", ca, *known, *options]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        hub = Hub(process, directory)
         try:
-            yield Hub(process, directory)
+            yield hub
         finally:
             process.kill()
+            hub.reader.join()

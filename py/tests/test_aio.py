@@ -270,6 +270,10 @@ def test_the_twin(hub: Hub) -> None:
             assert (await d.twin()).reported_version == version
             with pytest.raises(LocalProtocolError):
                 await d.report({"bad.key": 1})
+            hub.do("fault twin-status 429")
+            with pytest.raises(RequestFailed) as refused:
+                await d.report({"a": 1})
+            assert refused.value.status == 429
             desired = d.desired()
             whole = await anext(desired)
             assert (whole.properties, whole.full) == ({"interval": 5, "gone": 1}, True)
@@ -283,10 +287,6 @@ def test_the_twin(hub: Hub) -> None:
             hub.do('desired dev1 {"interval":9}')
             while (patch := await anext(desired)).properties.get("interval") != 9:
                 pass
-            hub.do("fault twin-status 429")
-            with pytest.raises(RequestFailed) as refused:
-                await d.report({"a": 1})
-            assert refused.value.status == 429
 
     run(test)
 

@@ -188,8 +188,8 @@ class Device:
         self._engine.ask(Feature.INPUTS if self._inputs else Feature.MESSAGES)
         return Messages(self._engine.inbox())
 
-    def method(self, name: str) -> Callable[[Handler], Handler]:
-        """Registers a handler for a direct method, before or after entering.
+    def method(self, name: str | None = None) -> Callable[[Handler], Handler]:
+        """Registers a handler for a direct method, before or after entering; without a name, for all that have none.
 
         >>> @device.method("reboot")
         ... async def reboot(request):

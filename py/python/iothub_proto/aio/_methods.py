@@ -42,18 +42,19 @@ class Methods:
         self._respond = respond
         self._limit = limit
         self._handlers: dict[str, MethodHandler] = {}
+        self._other: MethodHandler | None = None
         self._running: set[asyncio.Task[None]] = set()
 
-    def register(self, name: str, handler: MethodHandler) -> None:
-        """`handler` is for calls of `name` from now on."""
-        self._handlers[name] = handler
-
-    def __len__(self) -> int:
-        return len(self._handlers)
+    def register(self, name: str | None, handler: MethodHandler) -> None:
+        """`handler` is for calls of `name` from now on; without a name, for those that no other handler takes."""
+        if name is None:
+            self._other = handler
+        else:
+            self._handlers[name] = handler
 
     def call(self, event: MethodCall) -> None:
         """The hub calls a method: answers 404 for an unknown one, 503 when too many are running."""
-        handler = self._handlers.get(event.name)
+        handler = self._handlers.get(event.name, self._other)
         if handler is None:
             logger.warning("no handler for method %r: answered 404", event.name)
             self._respond(event.request, 404, b"")
