@@ -1,0 +1,56 @@
+"""The examples, as they stand, against the hub simulator."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub import running
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize("name", ["ten_lines.py", "blocking.py", "trio_device.py"])
+def test_an_example_sends_and_receives(name: str, tmp_path: Path) -> None:
+    with running(tmp_path) as hub:
+        arguments = [sys.executable, str(EXAMPLES / name), hub.connection_string(), hub.cafile, str(hub.tls)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as example:
+            try:
+                assert example.stdout is not None
+                event = hub.event("telemetry")
+                assert ["room", "kitchen"] in event["properties"]
+                hub.do("send dev1 hello")
+                told = ""
+                while "hello" not in told:
+                    told = example.stdout.readline()
+                    assert told, "it ended"
+                if name != "ten_lines.py":
+                    hub.do("invoke dev1 reboot")
+                    assert hub.event("answer")["status"] == 200
+                    assert hub.ask("queued dev1", "queued")["messages"] == 0
+            finally:
+                example.kill()
+
+
+def test_the_blocking_example_is_short_and_connects_again(tmp_path: Path) -> None:
+    assert len((EXAMPLES / "blocking.py").read_text().splitlines()) < 60
+    with running(tmp_path) as hub:
+        arguments = [sys.executable, str(EXAMPLES / "blocking.py"), hub.connection_string(), hub.cafile, str(hub.tls)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as example:
+            try:
+                assert example.stdout is not None
+                hub.event("telemetry")
+                hub.do("end dev1")
+                connected = 0
+                while connected < 2:
+                    told = example.stdout.readline()
+                    assert told, "it ended"
+                    connected += told.startswith("Ready")
+                hub.do("send dev1 again")
+                while "again" not in told:
+                    told = example.stdout.readline()
+                    assert told, "it ended"
+            finally:
+                example.kill()
