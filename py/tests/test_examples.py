@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +56,18 @@ def test_the_blocking_example_is_short_and_connects_again(tmp_path: Path) -> Non
                     assert told, "it ended"
             finally:
                 example.kill()
+
+
+@pytest.mark.parametrize("page", ["README.md", "COMING_FROM_AZURE_IOT_DEVICE.md"])
+def test_the_pages_are_python_and_name_what_there_is(page: str) -> None:
+    import iothub_proto
+    from iothub_proto import aio
+
+    text = (EXAMPLES.parent / page).read_text()
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        compile(block, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for name in re.findall(r"`device\.(\w+)", text):
+        assert hasattr(aio.Device, name), name
+    ours = {*dir(iothub_proto), *dir(aio)}
+    for name in re.findall(r"`([A-Z]\w+)\(", text):
+        assert name in ours, name
