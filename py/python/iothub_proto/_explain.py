@@ -187,7 +187,7 @@ def _publish(flags: int, fields: _Fields) -> str:
 
 
 def _filters(fields: _Fields, *, qos: bool) -> str:
-    told = []
+    told: list[str] = []
     while fields.at < fields.end:
         text = fields.text("a filter")
         told.append(f"{text} at QoS {fields.u8('its QoS')}" if qos else text)

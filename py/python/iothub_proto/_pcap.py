@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, BinaryIO, TypeAlias
 
 Address: TypeAlias = tuple[bytes, int]
@@ -32,7 +33,7 @@ class Stream:
 
 def streams(capture: BinaryIO, port: int) -> list[Stream]:
     """The streams to and from `port`, in the order in which they begin. `ValueError` for what is no capture."""
-    import dpkt  # type: ignore[import-untyped, unused-ignore]
+    dpkt: Any = import_module("dpkt")
 
     try:
         reader = dpkt.pcap.UniversalReader(capture)

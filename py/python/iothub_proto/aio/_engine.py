@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, final
 from weakref import WeakSet
 
 from .._enums import Feature, MessageToken, TelemetryToken, TwinToken, Usage
-from .._errors import CapacityError, LocalProtocolError, RequestFailed
+from .._errors import CapacityError, LocalProtocolError
 from .._native import (
     Backoff,
     Client,

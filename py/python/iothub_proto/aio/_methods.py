@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, cast, final
 
 from .._native import MethodCall, RequestId
 
@@ -86,11 +86,11 @@ class Methods:
 
 def _answer(outcome: Any) -> tuple[int, bytes]:
     """Status and body out of what a handler returned."""
-    status, body = 200, outcome
-    if isinstance(outcome, tuple):
-        status, body = outcome
-    if body is None:
-        return status, b""
-    if isinstance(body, bytes | bytearray | memoryview):
-        return status, bytes(body)
-    return status, json.dumps(body).encode()
+    status, body = cast("tuple[int, Any]", outcome) if isinstance(outcome, tuple) else (200, outcome)
+    match body:
+        case None:
+            return status, b""
+        case bytes() | bytearray():
+            return status, bytes(body)
+        case _:
+            return status, json.dumps(body).encode()

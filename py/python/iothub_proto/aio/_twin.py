@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, cast, final
 from weakref import WeakSet
 
 from ._feed import Feed
@@ -48,25 +48,27 @@ class DesiredPatch:
 
 def parse_twin(document: bytes) -> Twin:
     """A twin from the hub's JSON. `ValueError` if it is none."""
-    whole = json.loads(document)
-    if not isinstance(whole, dict):
-        raise ValueError("a twin is an object")
-    desired, reported = whole.get("desired"), whole.get("reported")
+    whole = _object(json.loads(document))
+    desired, reported = _object(whole.get("desired")), _object(whole.get("reported"))
     return Twin(_plain(desired), _plain(reported), _version(desired), _version(reported))
 
 
 def parse_patch(patch: bytes) -> dict[str, Json]:
     """A desired patch from the hub's JSON. `ValueError` if it is none."""
-    return _plain(json.loads(patch))
+    return _plain(_object(json.loads(patch)))
 
 
-def _plain(section: Json) -> dict[str, Json]:
-    if not isinstance(section, dict):
-        raise ValueError("a section of a twin is an object")
+def _object(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise ValueError("twins and their sections are objects")
+    return cast("dict[str, Json]", value)
+
+
+def _plain(section: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in section.items() if not name.startswith("$")}
 
 
-def _version(section: Json) -> int | None:
+def _version(section: dict[str, Json]) -> int | None:
     version = section.get("$version")
     return version if isinstance(version, int) else None
 
@@ -80,7 +82,7 @@ def _merge(target: dict[str, Json], patch: dict[str, Json]) -> None:
             inner = target.get(name)
             if not isinstance(inner, dict):
                 inner = target[name] = {}
-            _merge(inner, value)
+            _merge(cast("dict[str, Json]", inner), cast("dict[str, Json]", value))
         else:
             target[name] = value
 
