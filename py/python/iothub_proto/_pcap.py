@@ -43,8 +43,8 @@ def streams(capture: BinaryIO, port: int) -> list[Stream]:
     found: list[Stream] = []
     for _, frame in reader:
         packet = _ip(dpkt, reader.datalink(), frame)
-        segment = getattr(packet, "data", None)
-        if not isinstance(segment, dpkt.tcp.TCP) or port not in (segment.sport, segment.dport):
+        segment: Any = getattr(packet, "data", None)
+        if type(segment) is not dpkt.tcp.TCP or port not in (segment.sport, segment.dport):
             continue
         key = (packet.src, segment.sport), (packet.dst, segment.dport)
         opens = bool(segment.flags & dpkt.tcp.TH_SYN)
