@@ -322,13 +322,6 @@ impl Client {
         Ok(Pending { telemetry, twin_requests, method_answers: pending.method_answers, messages: pending.messages })
     }
 
-    /// Whether a byte of a message has left, so that the hub may have it. Raises LocalProtocolError once it is settled.
-    #[pyo3(signature = (token, /))]
-    fn telemetry_sent(&self, py: Python<'_>, token: u32) -> PyResult<bool> {
-        let sent = self.lock(py)?.machine.telemetry_sent(TelemetryToken::from_bits(token));
-        Ok(sent.map_err(|stale| Fault::from(iothub_proto::error::Error::from(stale)))?)
-    }
-
     /// QoS 1 telemetry not acknowledged, sent or not, oldest first.
     #[getter]
     fn unacked(&self, py: Python<'_>) -> PyResult<Vec<u32>> {
