@@ -9,7 +9,7 @@
 //! * [`sim`]: pairs by the million in bad weather, each made of a seed.
 //! * [`registration`]: a device and the provisioning service on such a clock.
 //! * [`pcap`]: capture files for dissectors, made of recorded bytes.
-//! * [`reference`]: a second, naive reading of the standard, to hold the client against.
+//! * [`mod@reference`]: a second, naive reading of the standard, to hold the client against.
 
 pub mod hub;
 pub mod link;

@@ -49,7 +49,7 @@ fn public(module: &str, source: &str) -> Vec<String> {
     let mut owner: Option<String> = None;
     let mut found = Vec::new();
     for line in source.lines() {
-        if line.starts_with("#[cfg(test)]") {
+        if line.starts_with("mod tests {") {
             break;
         }
         if let Some(rest) = line.strip_prefix("impl") {
@@ -119,7 +119,7 @@ fn calls() -> String {
 #[test]
 fn the_no_panic_proof_calls_every_public_function() {
     let interface = interface();
-    assert!(interface.len() > 140, "{} functions found", interface.len());
+    assert!(interface.len() > 155, "{} functions found", interface.len());
     let missing = missing(&interface, &calls());
     assert!(missing.is_empty(), "tests/no-panic/src/calls does not call:\n{}", missing.join("\n"));
     println!("{} public functions, each called", interface.len());

@@ -9,7 +9,7 @@
 //! Then with each mistake of [`Fault::PLANTED`] in the second reading: one of the families must find it, and each of
 //! the families alone must find the one that stands beside it.
 
-#[allow(dead_code, unreachable_pub, reason = "shared with the tests, which use all of it")]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "shared with the tests, which use all of it")]
 #[path = "../../src/reference/mod.rs"]
 mod reference;
 

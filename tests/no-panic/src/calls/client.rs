@@ -119,6 +119,8 @@ fn input(client: &mut Client<'_>) {
 #[inline(never)]
 fn method(client: &mut Client<'_>, request: RequestId<'_>) {
     used(RequestId::as_str(&request));
+    used(RequestId::connection(&request));
+    used(RequestId::from_parts(string(), any(0)));
     used(Client::method_respond(client, now(), request, any(0), bytes()));
     let Some(kept) = any(RequestId::keep(&request)) else { return };
     used(KeptRequestId::id(&kept));
@@ -144,6 +146,7 @@ fn getters(client: &Client<'_>) {
     for token in Client::unacked(client) {
         used(token);
     }
+    used(Client::telemetry_sent(client, TelemetryToken::from_bits(any(0))));
     used(Client::tx_free(client));
     used(Client::strays(client));
     used(Client::config(client));

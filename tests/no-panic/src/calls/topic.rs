@@ -72,6 +72,7 @@ fn bag() {
     used(PropertyIter::rest(&iter));
     if let Some(property) = iter.next() {
         used(Property::is_system(&any(property)));
+        used(Property::system_position(&any(property)));
     }
     for property in PropertyIter::resume(string()) {
         used(property);
