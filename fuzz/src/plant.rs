@@ -79,7 +79,7 @@ thread_local! {
 ///
 /// If the environment asks for a fault that there is not.
 fn from_environment() -> Option<Plant> {
-    let name = std::env::var(VARIABLE).ok()?;
+    let name = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty())?;
     let plant = PLANTS.iter().find(|(_, _, known)| *known == name);
     Some(plant.unwrap_or_else(|| panic!("{VARIABLE}: no fault {name:?}")).0)
 }

@@ -229,3 +229,32 @@ fn the_structs_are_small() {
     let (client, rx, event) = (size_of::<OwnedClient>(), size_of::<RxBytes>(), size_of::<OwnedEvent>());
     assert!(client <= 584 && rx <= 56 && event <= 160, "client {client}, buffer {rx}, event {event} bytes");
 }
+
+/// The ninth of the classes in `known_bugs.rs`: a peer claims much, and sends bad packets again and again.
+#[test]
+fn a_peer_cannot_make_it_grow() {
+    let mut device = Device::ready();
+    let before = HELD.get();
+    // A megabyte is said to come, a part of it does.
+    let topic = [&[0x30, 0xFF, 0xFF, 0x3E, 0x00, MESSAGE.len() as u8][..], MESSAGE.as_bytes()].concat();
+    device.receive(&topic);
+    assert!(matches!(device.poll().unwrap().as_event(), Event::Skipped(_)));
+    for _ in 0..100 {
+        device.receive(&[b'x'; 1000]);
+        assert!(device.poll().is_none());
+        assert!(HELD.get() - before <= device.rx.capacity() as isize);
+    }
+    let mut held = None;
+    for _ in 0..1_000 {
+        device.client.handle_eof(NOW).unwrap();
+        device.client.connect(NOW, &ConnectOptions::default()).unwrap();
+        device.rx.clear();
+        device.transmit();
+        device.receive(b"\x20\x02\x00\x00\x30\x01\x00");
+        while let Ok(event) = device.client.poll_event(NOW, &mut device.rx) {
+            assert!(event.is_some());
+        }
+        assert_eq!(device.client.state(), State::Failed);
+        assert_eq!(HELD.get(), *held.get_or_insert(HELD.get()), "nothing leaks");
+    }
+}

@@ -271,16 +271,19 @@ impl Model {
         assert!(unknown <= self.accepted_unseen, "acknowledged, and the application has not accepted it");
     }
 
+    fn is_synchronised(&self, hub: &Hub) -> bool {
+        let twin = hub.twin(DEVICE);
+        let mut desired = twin["desired"].as_object().cloned().expect("a section");
+        desired.remove("$version");
+        self.replica.as_ref().is_some_and(|replica| *replica.desired() == desired)
+    }
+
     /// Whether nothing is left to do.
     pub(super) fn is_settled(&self, machine: &dyn Machine, hub: &Hub) -> bool {
         let pending = machine.pending();
         let kept = |(number, (qos, _)): (&u32, &(QoS, Vec<u8>))| {
             *qos == QoS::AtMostOnce || self.stored.contains(number) || self.withdrawn.contains(number)
         };
-        let twin = hub.twin(DEVICE);
-        let mut desired = twin["desired"].as_object().cloned().expect("a section");
-        desired.remove("$version");
-        let synchronised = self.replica.as_ref().is_some_and(|replica| *replica.desired() == desired);
         machine.state() == State::Ready
             && !machine.has_event()
             && (pending.telemetry, pending.twin_requests, pending.method_answers) == (0, 0, 0)
@@ -288,6 +291,6 @@ impl Model {
             && self.requests.is_empty()
             && self.undecided.is_empty()
             && self.payloads.iter().all(kept)
-            && (!self.twin_sync || self.sync_failed || synchronised)
+            && (!self.twin_sync || self.sync_failed || self.is_synchronised(hub))
     }
 }

@@ -1,4 +1,4 @@
-//! Gives files to a target, without a fuzzer: `cargo run --bin replay -- TARGET FILE…`.
+//! Gives files to a target, without a fuzzer: `cargo run --example replay -- TARGET FILE…`.
 
 use iothub_fuzz::TARGETS;
 use std::process::ExitCode;

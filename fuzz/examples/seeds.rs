@@ -277,9 +277,9 @@ fn main() {
     streams();
     sessions();
     twins();
-    vectors("topic", "topics", include_str!("../../../tests/vectors/topics.json"), &["topic", "bag"]);
-    vectors("topic", "properties", include_str!("../../../tests/vectors/properties.json"), &["bag", "encoded"]);
-    let strings = include_str!("../../../tests/vectors/connection_strings.json");
+    vectors("topic", "topics", include_str!("../../tests/vectors/topics.json"), &["topic", "bag"]);
+    vectors("topic", "properties", include_str!("../../tests/vectors/properties.json"), &["bag", "encoded"]);
+    let strings = include_str!("../../tests/vectors/connection_strings.json");
     vectors("connection_string", "vector", strings, &["text"]);
-    vectors("connection_string", "sas", include_str!("../../../tests/vectors/sas.json"), &["key"]);
+    vectors("connection_string", "sas", include_str!("../../tests/vectors/sas.json"), &["key"]);
 }
