@@ -6,23 +6,20 @@
 //!
 //! The first bytes are [flags, chunk, chunk, seed], see [`Script::of`].
 
-use crate::machine::Machine;
+mod application;
+
 use crate::plant::{Plant, planted};
 use iothub_proto::auth::Identity;
 use iothub_proto::error::Error;
-use iothub_proto::event::{DisconnectReason, Event, MessageToken, TelemetryToken, TwinToken};
 use iothub_proto::time::Instant;
-use iothub_proto::topic::Features;
 use iothub_proto::{
-    Client, Config, ConnectOptions, Inbound, OwnedClient, OwnedLimits, RxBuffer, RxBytes, Settings, Slot, State,
-    Storage, Telemetry,
+    Client, Config, Inbound, OwnedClient, OwnedLimits, RxBuffer, RxBytes, Settings, Slot, State, Storage,
 };
 use iothub_tests::link::Rng;
-use std::fmt::Write;
 use std::sync::Arc;
 
-/// Bytes before the stream.
-pub const HEADER: usize = 4;
+use application::{Application, Feeding};
+
 /// In flags: the identity is a module; messages are accepted by themselves; the twin is synchronised; the client is
 /// draining; the stream begins when it is ready, and not with CONNACK.
 pub const MODULE: u8 = 1;
@@ -130,7 +127,7 @@ fn with_client(script: &Script<'_>, drive: impl FnOnce(&mut Client<'_>, &mut App
     let (mut tx, mut slots, mut inbound) = ([0; TX], [Slot::EMPTY; SLOTS], [Inbound::EMPTY; INBOUND]);
     let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
     let mut client = Client::new(script.config(), storage).expect("a configuration that works");
-    let mut application = Application::default();
+    let mut application = Application::new(Feeding::AtOnce);
     application.begin(&mut client, script);
     drive(&mut client, &mut application);
     application.end(&mut client)
@@ -140,7 +137,7 @@ fn owned(script: &Script<'_>, chunks: &[&[u8]]) -> Outcome {
     let Config { identity, settings } = script.config();
     let limits = OwnedLimits { tx: TX as u32, slots: SLOTS as u16, inbound: INBOUND as u16 };
     let mut client = OwnedClient::new(&identity, Arc::new(settings), limits).expect("a configuration that works");
-    let mut application = Application { feeding: Feeding::Owned, ..Application::default() };
+    let mut application = Application::new(Feeding::Owned);
     application.begin(&mut client, script);
     let mut rx = RxBytes::new(script.max_packet as usize);
     for chunk in chunks {
@@ -272,186 +269,5 @@ impl Outcome {
                 assert_eq!(owned.sent[..sent], self.sent[..sent]);
             }
         }
-    }
-}
-
-/// How a client is fed.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Feeding {
-    #[default]
-    AtOnce,
-    InChunks,
-    Owned,
-}
-
-/// Reacts to events, and notes them with their tokens by the order in which they came.
-#[derive(Default)]
-struct Application {
-    log: String,
-    sent: Vec<u8>,
-    error: Option<Error>,
-    telemetry: Vec<TelemetryToken>,
-    requests: Vec<TwinToken>,
-    undecided: Option<MessageToken>,
-    free: Option<(usize, usize)>,
-    /// How the bytes come, for the faults that depend on it.
-    feeding: Feeding,
-}
-
-impl Application {
-    /// Commands on their way in every state, and a connection up to where the stream begins.
-    fn begin(&mut self, client: &mut dyn Machine, script: &Script<'_>) {
-        for body in [&b"one"[..], b"two", b"three"] {
-            self.telemetry(client, body);
-        }
-        client.telemetry_withdraw(NOW, self.telemetry[1]).expect("it waits");
-        self.requests
-            .extend([client.twin_get(NOW), client.twin_report(NOW, b"{\"on\":true}")].map(|it| it.expect("room")));
-        client.connect(NOW, &ConnectOptions::default()).expect("offline");
-        self.send(client);
-        if script.has(READY) {
-            let filters = script.config().settings.features.iter().count();
-            let suback = [&[0x90, 2 + filters as u8, 0xFF, 0xFF][..], &vec![1; filters]].concat();
-            for answer in [&b"\x20\x02\x00\x00"[..], b"", &suback] {
-                let handled = client.handle_input(NOW, answer).expect("as a hub answers");
-                assert_eq!(handled.consumed, answer.len());
-                self.send(client);
-            }
-            assert!(client.handle_input(NOW, &[]).expect("no error").event.is_none());
-            assert_eq!(client.state(), State::Ready);
-        }
-        if script.has(DRAINS) {
-            client.disconnect(NOW).expect("there is a connection");
-        }
-    }
-
-    fn telemetry(&mut self, client: &mut dyn Machine, payload: &[u8]) {
-        let message = Telemetry { payload, properties: &[("room", "küche")], ..Telemetry::default() };
-        let sent = client.send_telemetry(NOW, &message);
-        self.telemetry.extend(sent);
-        self.note(format_args!("{:?}", sent.map(drop)));
-    }
-
-    fn note(&mut self, what: std::fmt::Arguments<'_>) {
-        writeln!(self.log, "{what}").expect("a text grows");
-    }
-
-    fn fails(&self, plant: Plant, feeding: Feeding) -> bool {
-        self.feeding == feeding && planted(plant)
-    }
-
-    /// Sends everything.
-    fn send(&mut self, client: &mut dyn Machine) {
-        while let Some(bytes) = client.poll_transmit() {
-            let len = bytes.len();
-            assert!(len > 0);
-            if !(self.fails(Plant::ChunkOutput, Feeding::InChunks) && bytes[0] == 0x40) {
-                self.sent.extend_from_slice(bytes);
-            }
-            client.confirm_transmit(NOW, len).expect("so much was lent");
-        }
-    }
-
-    fn on_event(&mut self, client: &mut dyn Machine, event: &Event<'_>) {
-        let pending = client.pending();
-        if (pending.telemetry, pending.twin_requests, pending.method_answers) == (0, 0, 0) && self.free.is_none() {
-            self.free = Some((self.log.len(), self.sent.len()));
-        }
-        if self.fails(Plant::ChunkEvent, Feeding::InChunks) && matches!(event, Event::Unknown { .. }) {
-            return;
-        }
-        match *event {
-            Event::TelemetryAcked(token) => {
-                let name = self.telemetry.iter().rposition(|known| *known == token).expect("it was sent");
-                self.note(format_args!("acked {name}"));
-                if self.telemetry.len() < 6 {
-                    self.telemetry(client, &[name as u8; 40]);
-                }
-            }
-            Event::TwinDocument { token, version, stale, payload } => {
-                let name = token.map(|token| self.end_request(token));
-                self.note(format_args!("document {name:?} {version:?} {stale} {payload:?}"));
-            }
-            Event::TwinReported { token, version } => {
-                let name = self.end_request(token);
-                self.note(format_args!("reported {name} {version:?}"));
-            }
-            Event::RequestFailed { token, reason, payload } => {
-                let name = self.end_request(token);
-                self.note(format_args!("failed {name} {reason:?} {payload:?}"));
-            }
-            Event::Disconnected(it) => {
-                let suspect = it.suspect.map(|it| it.cuts);
-                let last_sent = it.last_sent.filter(|_| !matches!(it.reason, DisconnectReason::Failed(_)));
-                self.note(format_args!("disconnected {:?} {:?} {suspect:?} {:?}", it.reason, last_sent, it.ready_for));
-            }
-            _ => {
-                let cut = usize::from(self.fails(Plant::OwnedEvent, Feeding::Owned));
-                let told = format!("{event:?}");
-                self.note(format_args!("{}", &told[..told.len() - cut.min(told.len())]));
-            }
-        }
-        self.react(client, event);
-    }
-
-    fn end_request(&mut self, token: TwinToken) -> usize {
-        self.requests.iter().rposition(|known| *known == token).expect("it was asked for")
-    }
-
-    fn react(&mut self, client: &mut dyn Machine, event: &Event<'_>) {
-        match *event {
-            Event::Message(message) => {
-                let Some(token) = message.token else { return };
-                let decided = match message.payload.first().map_or(0, |byte| byte % 4) {
-                    0 => client.message_accept(NOW, token),
-                    1 => client.message_leave(NOW, token),
-                    2 => return self.undecided = Some(token),
-                    _ => self.undecided.take().map_or(Ok(()), |token| client.message_accept(NOW, token)),
-                };
-                self.note(format_args!("{decided:?}"));
-            }
-            Event::MethodCall { payload, request, .. } => {
-                if let Some(kept) = request.keep() {
-                    let answered = client.method_respond(NOW, &kept, 200, payload);
-                    self.note(format_args!("{answered:?}"));
-                }
-            }
-            Event::Skipped(skipped) => {
-                if let Some(kept) = skipped.request.and_then(|request| request.keep()) {
-                    let answered = client.method_respond(NOW, &kept, 413, b"");
-                    self.note(format_args!("{answered:?}"));
-                }
-                if let Some(token) = skipped.token {
-                    let decided = client.message_accept(NOW, token);
-                    self.note(format_args!("{decided:?}"));
-                }
-            }
-            Event::TwinDesired { version, .. } => {
-                if let Ok(token) = client.twin_get(NOW) {
-                    self.requests.push(token);
-                    self.note(format_args!("asked after {version:?}"));
-                }
-            }
-            Event::Ready { .. } => {
-                let asked = client.subscribe(NOW, Features::TWIN | Features::METHODS);
-                self.note(format_args!("{asked:?}"));
-            }
-            _ => {}
-        }
-    }
-
-    fn end(mut self, client: &mut dyn Machine) -> Outcome {
-        self.send(client);
-        let name = |token: TelemetryToken| self.telemetry.iter().rposition(|known| *known == token);
-        let end = End {
-            error: self.error,
-            state: client.state(),
-            pending: client.pending(),
-            unacked: client.unacked().into_iter().map(name).collect(),
-            strays: client.strays(),
-            deadline: client.poll_timeout(),
-        };
-        let Self { log: events, sent, free, .. } = self;
-        Outcome { events, sent, end, free }
     }
 }
