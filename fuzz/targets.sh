@@ -38,6 +38,6 @@ fuzz_one() {
     fi
     mkdir -p "$corpus" "artifacts/$target"
     IOTHUB_FUZZ_PLANT=$plant RUST_BACKTRACE=0 "$fuzz_bin/$target" "$corpus" "seeds/$target" "regressions/$target" \
-        -dict=iothub.dict -artifact_prefix="$artifacts" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 \
+        -dict=iothub.dict -artifact_prefix="$artifacts" -max_total_time="$seconds" -max_len=2048 -timeout=20 -rss_limit_mb=1024 \
         -print_final_stats=0 >"$log" 2>&1 || touch "$log.crashed"
 }

@@ -124,7 +124,8 @@ fn bag(text: &str) {
     for (at, (name, value)) in naive.iter().enumerate() {
         let mut resumed = PropertyIter::resume(rest.rest());
         assert_eq!(resumed.next(), rest.next(), "it goes on where it stopped");
-        if let Ok(name) = std::str::from_utf8(name)
+        if at < 16
+            && let Ok(name) = std::str::from_utf8(name)
             && naive.iter().position(|(known, _)| known == name.as_bytes()) == Some(at)
         {
             let found = properties.get(name).expect("it is there");

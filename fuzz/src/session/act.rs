@@ -265,6 +265,6 @@ impl World<'_> {
             }
             self.wait(self.next_deadline().unwrap_or(LONG).min(LONG));
         }
-        panic!("not settled {when}: {:?}, {:?}, {:?}", self.machine.state(), self.machine.pending(), self.model);
+        panic!("not settled {when}: {:?}, {:?}", self.snapshot(), self.model);
     }
 }

@@ -1,6 +1,6 @@
 //! What a session is made of, and how bytes say it.
 
-use arbitrary::{Arbitrary, Result, Unstructured};
+use arbitrary::{Arbitrary, Error, Result, Unstructured};
 use iothub_proto::Settings;
 use iothub_proto::topic::Features;
 
@@ -138,6 +138,10 @@ pub enum Fault {
 
 impl Arbitrary<'_> for Step {
     fn arbitrary(input: &mut Unstructured<'_>) -> Result<Self> {
+        if input.len() < 3 {
+            // An empty input would give zeros for ever.
+            return Err(Error::NotEnoughData);
+        }
         let [what, high, low]: [u8; 3] = input.arbitrary()?;
         let n = u16::from_be_bytes([high, low]);
         Ok(match what % 40 {

@@ -51,7 +51,7 @@ pub(super) struct Snapshot {
 impl<'m> World<'m> {
     pub(super) fn new(machine: &'m mut dyn Machine, setup: &Setup) -> Self {
         // Nothing expires before it is lost for another reason.
-        let mut hub = Hub::new(HubConfig { time_to_live: Duration::MAX, ..HubConfig::new(HOST) });
+        let mut hub = Hub::new(HubConfig { time_to_live: Duration::from_secs(7 * 86_400), ..HubConfig::new(HOST) });
         hub.register(DEVICE, Credentials::Certificate);
         Self {
             machine,
@@ -72,7 +72,9 @@ impl<'m> World<'m> {
 
     /// The time on the client's clock.
     pub(super) fn clock(&self) -> Instant {
-        self.clock.1 + self.now.since(self.clock.0)
+        // In milliseconds: a duration ends after 49 days.
+        let (set, to) = self.clock;
+        Instant::from_millis(to.as_millis() + self.now.as_millis() - set.as_millis())
     }
 
     pub(super) fn set_clock(&mut self, to: Instant) {
