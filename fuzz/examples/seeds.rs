@@ -266,6 +266,8 @@ fn twins() {
         ("escaped", r#"{"desired":{"\u0024version":12},"reported":{"$version":1}}"#),
         ("twice", r#"{"$version":1,"$version":2,"desired":{"$version":3},"desired":{"$version":4}}"#),
         ("overflow", r#"{"$version":18446744073709551616,"a":1e999}"#),
+        ("component", r#"{"desired":{"fan":{"$version":1}},"reported":{"$version":2}}"#),
+        ("null-in-array", r#"{"list":[[null]]}"#),
         ("half", r#"{"desired":{"$version":1"#),
         ("life", "\u{1}\u{3}\u{2}\u{5}\u{4}ab\u{2}\u{1}\u{6}\u{3}\u{2}\u{0}\u{1}\u{2}\u{5}\u{3}\u{1}\u{4}"),
     ] {
