@@ -135,6 +135,10 @@ fn vectors(target: &str, file: &str, json: &str, keys: &[&str]) {
     texts(&serde_json::from_str(json).expect("JSON"), keys, &mut found);
     for (at, text) in found.iter().enumerate() {
         write(target, &format!("{file}-{at:03}"), text.as_bytes());
+        if at % 4 == 0 {
+            // Behind the byte that says that it is a text.
+            write("c_abi", &format!("{file}-{at:03}"), &[b"\x01", text.as_bytes()].concat());
+        }
     }
 }
 
@@ -246,7 +250,9 @@ fn sessions() {
         for (flags, setup) in
             [("", [0x34, 200, 0x3F, 0]), ("-owned", [0x35, 100, 0x3F, 0]), ("-small", [0xF6, 0, 2, 1])]
         {
-            write("session", &format!("{name}{flags}"), &[&setup[..], &list].concat());
+            let session = [&setup[..], &list].concat();
+            write("session", &format!("{name}{flags}"), &session);
+            write("c_abi", &format!("{name}{flags}"), &[&[0], &session[..]].concat());
         }
         write("session", &format!("{name}-clean"), &[&[0x18, 100, 0x1B, 0][..], &list].concat());
     }

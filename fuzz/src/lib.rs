@@ -10,10 +10,12 @@
 //! | [`topic`] | reads them as topic and property bag, and sends properties made of them |
 //! | [`session`] | takes them as a list of calls and faults, with a hub at the other end |
 //! | [`connection_string`] | reads them as a connection string, and signs tokens with a key of them |
+//! | [`c_abi`] | takes them as a session with a client behind the C functions, or as texts for the other functions |
 //! | [`twin`] | takes them as twin documents and patches |
 //!
 //! Each check is there for a law or a statement of a standard, and each can fail: [`plant`] has a fault for each.
 
+pub mod c_abi;
 pub mod connection_string;
 pub mod corpus;
 mod machine;
@@ -28,11 +30,12 @@ pub mod twin;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("packet", packet::run),
     ("stream", stream::run),
     ("topic", topic::run),
     ("session", session::run),
     ("connection_string", connection_string::run),
     ("twin", twin::run),
+    ("c_abi", c_abi::run),
 ];

@@ -69,6 +69,14 @@ plants! {
         Rules = "rules": "A null in an array is reported.",
         Gap = "gap": "A patch is merged although one before it is missing.",
     }
+    "c_abi" {
+        Span = "span": "A payload ends behind the input.",
+        Reason = "reason": "A deadline has the reason of another.",
+        Lend = "lend": "The last byte of a lent packet is not lent.",
+        TextLost = "text-lost": "A property without a value has an empty one.",
+        OutLeft = "out-left": "A result is left as it was when the call fails.",
+        Overrun = "overrun": "A byte behind the caller's buffer is written.",
+    }
 }
 
 thread_local! {

@@ -6,6 +6,9 @@ use iothub_fuzz::{TARGETS, Target};
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
+/// What it does is undefined: only the address sanitizer can tell, with `fuzz/run --controls`.
+const NEEDS_SANITIZER: Plant = Plant::Overrun;
+
 /// Inputs after which a planted fault must be found.
 const QUICKLY: usize = 20_000;
 
@@ -34,7 +37,7 @@ fn every_fault_is_found(name: &str) {
     be_silent();
     let target = *TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
     let mut missed = Vec::new();
-    for (plant, _, fault) in PLANTS.iter().filter(|(_, target, _)| *target == name) {
+    for (plant, _, fault) in PLANTS.iter().filter(|(plant, target, _)| *target == name && *plant != NEEDS_SANITIZER) {
         match hunt(*plant, target) {
             Some(tries) => println!("{name}: {fault} is found after {tries} inputs"),
             None => missed.push(fault),
@@ -56,4 +59,4 @@ macro_rules! targets {
     };
 }
 
-targets!(packet stream topic session connection_string twin);
+targets!(packet stream topic session connection_string twin c_abi);

@@ -35,4 +35,4 @@ macro_rules! targets {
     };
 }
 
-targets!(packet stream topic session connection_string twin);
+targets!(packet stream topic session connection_string twin c_abi);

@@ -30,21 +30,27 @@ use world::World;
 /// Set to anything, it has the steps printed.
 pub const TRACE: &str = "IOTHUB_FUZZ_TRACE";
 
-const HOST: &str = "contoso.azure-devices.net";
-const DEVICE: &str = "dev1";
+pub(crate) const HOST: &str = "contoso.azure-devices.net";
+pub(crate) const DEVICE: &str = "dev1";
 
 /// Steps of one session: enough to fill every memory many times.
 const LONGEST: usize = 400;
 
-/// Takes `data` as a session.
-pub fn run(data: &[u8]) {
+/// What a session is made of.
+pub(crate) fn parse(data: &[u8]) -> Option<(Setup, Vec<Step>)> {
     let mut input = Unstructured::new(data);
-    let Ok(setup) = Setup::arbitrary(&mut input) else { return };
+    let setup = Setup::arbitrary(&mut input).ok()?;
     let steps: Vec<Step> = std::iter::from_fn(|| Step::arbitrary(&mut input).ok()).take(LONGEST).collect();
     if std::env::var_os(TRACE).is_some() {
         eprintln!("{setup:?}");
         steps.iter().enumerate().for_each(|(at, step)| eprintln!("{at}: {step:?}"));
     }
+    Some((setup, steps))
+}
+
+/// Takes `data` as a session.
+pub fn run(data: &[u8]) {
+    let Some((setup, steps)) = parse(data) else { return };
     let identity = Identity::device(HOST, DEVICE);
     let settings = setup.settings();
     if setup.owned {
@@ -63,7 +69,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn live(machine: &mut dyn Machine, setup: &Setup, steps: &[Step]) {
+pub(crate) fn live(machine: &mut dyn Machine, setup: &Setup, steps: &[Step]) {
     let mut world = World::new(machine, setup);
     for step in steps {
         world.take(*step);

@@ -52,7 +52,7 @@ impl Arbitrary<'_> for Setup {
 }
 
 impl Setup {
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let features = if self.subscribes || self.twin_sync { Features::ALL_DEVICE } else { Features::NONE };
         Settings {
             features,
