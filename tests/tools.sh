@@ -47,7 +47,7 @@ python_environment() {
         rm -rf "$folder"
         python3 -m venv "$folder" >/dev/null || { install_packages python3-venv; python3 -m venv "$folder"; }
     fi
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+    [ $# = 0 ] || "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
 
 # bare_metal_cargo TARGET CRATES COMMAND ARGUMENT…: runs `cargo COMMAND --target TARGET ARGUMENT…` with whichever

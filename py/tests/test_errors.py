@@ -24,6 +24,10 @@ def variants(name: str) -> set[str]:
     raise AssertionError(f"the machine has no enum {name}")
 
 
+PROVISIONING = {"POLL", "REGISTRATION"}
+"""What only the machine that talks to the provisioning service has, for which there is no class here."""
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -40,7 +44,7 @@ def variants(name: str) -> set[str]:
     ],
 )
 def test_enums_are_those_of_the_machine(ours: type[Enum], theirs: str) -> None:
-    assert set(ours.__members__) == variants(theirs)
+    assert set(ours.__members__) == variants(theirs) - PROVISIONING
     assert all(member.name.lower() == member.value for member in ours)
 
 
@@ -52,7 +56,7 @@ def test_every_usage_error_has_its_kind() -> None:
 def test_every_event_and_every_error_is_known() -> None:
     source = (Path(__file__).parents[1] / "src").joinpath
     mapping, events = source("errors.rs").read_text(), source("events.rs").read_text()
-    for name in variants("Error"):
+    for name in variants("Error") - PROVISIONING:
         assert f"Error::{name.title().replace('_', '')}(" in mapping
     for name in variants("Event"):
         assert f"Event::{name.title().replace('_', '')}" in events
