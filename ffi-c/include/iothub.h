@@ -1813,7 +1813,7 @@ typedef struct iothub_backoff {
   /**
    * Not for the caller.
    */
-  uint32_t opaque[20];
+  uint32_t opaque[17];
 } iothub_backoff;
 
 /**

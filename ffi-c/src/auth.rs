@@ -1,6 +1,6 @@
 //! Connection strings, and SAS tokens in two steps.
 
-use crate::error::{iothub_error, saturate};
+use crate::error::{explain, iothub_error, saturate};
 use crate::guard;
 use crate::ptr::{self, Input, Misuse, Zeroed};
 use crate::status::*;
@@ -135,23 +135,12 @@ pub unsafe extern "C" fn iothub_connection_string_parse(
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     unsafe {
-        let (parsed, error) = (ptr::out(parsed), ptr::optional_out(error));
-        guard::call(|| {
-            let (to, error) = (parsed?, error?);
-            let outcome = match ptr::text(text) {
-                Ok(text) => ConnectionString::parse(text).map_err(|error| wrong_string(&error)),
-                Err(Misuse(status)) => Err(iothub_error::of(status)),
-            };
-            match outcome {
-                Ok(parsed) => parts(&parsed, to),
-                Err(detail) => {
-                    if let Some(error) = error {
-                        *error = detail;
-                    }
-                    return Err(Misuse(detail.status));
-                }
-            }
-            Ok(IOTHUB_OK)
+        let parsed = ptr::out(parsed);
+        explain(error, || {
+            let to = parsed?;
+            let parsed = ConnectionString::parse(ptr::text(text)?).map_err(|error| wrong_string(&error))?;
+            parts(&parsed, to);
+            Ok(())
         })
     }
 }

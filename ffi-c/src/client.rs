@@ -1,12 +1,12 @@
 //! What a driver calls: bytes and time in, bytes and events out.
 
 use crate::config::{iothub_config, iothub_storage};
-use crate::error::iothub_error;
+use crate::error::{explain, iothub_error};
 use crate::event::iothub_event;
 use crate::guard;
 use crate::ptr::{self, Input, Misuse};
 use crate::rx::{self, iothub_rx};
-use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status, status_of};
+use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status};
 use crate::telemetry::{self, iothub_telemetry};
 use crate::translate;
 use crate::types::{IOTHUB_NEVER, iothub_client, iothub_str};
@@ -79,25 +79,20 @@ pub unsafe extern "C" fn iothub_client_init(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    guard::call(|| unsafe {
-        let error = ptr::optional_out(error)?;
-        ptr::place(client)?;
-        if client_size < size_of::<iothub_client>() {
-            return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE));
-        }
-        let place = ptr::exclusive(client.cast::<MaybeUninit<iothub_client>>())?;
-        guard::make(place, |place| {
-            let config = ptr::input(config)?.read()?;
-            let storage = ptr::input(storage)?.read()?;
-            let made = Client::new_in(place, config, storage);
-            made.map(|_| IOTHUB_OK).map_err(|refused| {
-                if let Some(error) = error {
-                    *error = iothub_error::from(&refused);
-                }
-                Misuse(status_of(&refused))
+    unsafe {
+        explain(error, || {
+            ptr::place(client)?;
+            if client_size < size_of::<iothub_client>() {
+                return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE).into());
+            }
+            let place = ptr::exclusive(client.cast::<MaybeUninit<iothub_client>>())?;
+            guard::make(place, |place| {
+                let config = ptr::input(config)?.read()?;
+                let storage = ptr::input(storage)?.read()?;
+                Client::new_in(place, config, storage).map(drop).map_err(|refused| iothub_error::from(&refused))
             })
         })
-    })
+    }
 }
 
 /// Ends a client and wipes what is left of a password. Its memory is the caller's again. Call it in any state; the

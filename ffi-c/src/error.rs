@@ -1,7 +1,7 @@
 //! What is behind a status.
 
 use crate::guard;
-use crate::ptr::{self, Zeroed};
+use crate::ptr::{self, Misuse, Zeroed};
 use crate::status::{IOTHUB_OK, iothub_status, status_of};
 use crate::types::iothub_client;
 use iothub_proto::error::{CapacityError, Error, UsageError};
@@ -129,6 +129,32 @@ impl From<&Error> for iothub_error {
             _ => detail,
         }
     }
+}
+
+impl From<Misuse> for iothub_error {
+    fn from(misuse: Misuse) -> Self {
+        Self::of(misuse.0)
+    }
+}
+
+/// Runs a call that says into `error`, unless that is NULL, what is behind its failure.
+///
+/// # Safety
+///
+/// Unless NULL or misaligned, `error` points to room for an [`iothub_error`] that nobody else uses meanwhile.
+pub(crate) unsafe fn explain(
+    error: *mut iothub_error,
+    call: impl FnOnce() -> Result<(), iothub_error>,
+) -> iothub_status {
+    guard::call(|| {
+        // SAFETY: the caller's promise.
+        let to = unsafe { ptr::optional_out(error) }?;
+        let Err(detail) = call() else { return Ok(IOTHUB_OK) };
+        if let Some(to) = to {
+            *to = detail;
+        }
+        Err(Misuse(detail.status))
+    })
 }
 
 pub(crate) fn saturate(size: usize) -> u32 {

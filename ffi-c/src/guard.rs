@@ -147,17 +147,17 @@ pub(crate) unsafe fn last(client: *const iothub_client) -> Result<iothub_error, 
 /// `client` points to room for an `iothub_client`, initialised or not, which nobody else uses meanwhile.
 pub(crate) unsafe fn make(
     client: &mut MaybeUninit<iothub_client>,
-    fill: impl FnOnce(&mut MaybeUninit<Client<'static>>) -> Result<iothub_status, Misuse>,
-) -> Result<iothub_status, Misuse> {
+    fill: impl FnOnce(&mut MaybeUninit<Client<'static>>) -> Result<(), iothub_error>,
+) -> Result<(), iothub_error> {
     let inner = client.as_mut_ptr().cast::<Inner>();
     // SAFETY: there is room for an `Inner`, see `types`. Fields are written before a reference to the whole is made.
     unsafe {
         (&raw mut (*inner).mark).write(Mark::NONE);
         (&raw mut (*inner).last).write(None);
-        let status = fill(&mut (*inner).client)?;
+        fill(&mut (*inner).client)?;
         (*inner).mark = Mark::of(ALIVE, inner.addr());
-        Ok(status)
     }
+    Ok(())
 }
 
 /// Ends a client.

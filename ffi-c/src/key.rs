@@ -1,7 +1,7 @@
 //! Signing with a key in memory. Not in a library built without the feature `sas`.
 
 use crate::auth::{iothub_resource, put};
-use crate::error::iothub_error;
+use crate::error::{explain, iothub_error};
 use crate::guard::{self, Mark};
 use crate::ptr::{self, Misuse};
 use crate::status::*;
@@ -55,30 +55,19 @@ unsafe fn init(
     key: *mut iothub_key,
     size: usize,
     error: *mut iothub_error,
-    make: impl FnOnce() -> Result<Result<SharedAccessKey, SasError>, Misuse>,
+    make: impl FnOnce() -> Result<SharedAccessKey, iothub_error>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     unsafe {
-        let error = ptr::optional_out(error);
-        guard::call(|| {
-            let error = error?;
+        explain(error, || {
             ptr::place(key)?;
             if size < size_of::<iothub_key>() {
-                return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE));
+                return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE).into());
             }
             let inner = key.cast::<Inner>();
             (&raw mut (*inner).mark).write(Mark::NONE);
-            match make()? {
-                Ok(made) => inner.write(Inner { mark: Mark::of(KEY, key.addr()), key: made }),
-                Err(wrong) => {
-                    let detail = wrong_key(wrong);
-                    if let Some(error) = error {
-                        *error = detail;
-                    }
-                    return Err(Misuse(detail.status));
-                }
-            }
-            Ok(IOTHUB_OK)
+            inner.write(Inner { key: make()?, mark: Mark::of(KEY, key.addr()) });
+            Ok(())
         })
     }
 }
@@ -115,7 +104,7 @@ pub unsafe extern "C" fn iothub_key_init(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { init(key, key_size, error, || Ok(SharedAccessKey::from_base64(ptr::text(base64)?))) }
+    unsafe { init(key, key_size, error, || SharedAccessKey::from_base64(ptr::text(base64)?).map_err(wrong_key)) }
 }
 
 /// Takes a key that is decoded already.
@@ -141,7 +130,7 @@ pub unsafe extern "C" fn iothub_key_init_bytes(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { init(key, key_size, error, || Ok(SharedAccessKey::from_bytes(ptr::bytes(bytes)?))) }
+    unsafe { init(key, key_size, error, || SharedAccessKey::from_bytes(ptr::bytes(bytes)?).map_err(wrong_key)) }
 }
 
 /// Wipes a key. Its memory is the caller's again.
@@ -258,9 +247,7 @@ pub unsafe extern "C" fn iothub_key_derive(
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     unsafe {
-        init(key, key_size, core::ptr::null_mut(), || {
-            Ok(Ok(find(group)?.derive_device_key(ptr::text(registration_id)?)))
-        })
+        init(key, key_size, core::ptr::null_mut(), || Ok(find(group)?.derive_device_key(ptr::text(registration_id)?)))
     }
 }
 

@@ -38,9 +38,12 @@ mod ptr;
 pub mod request;
 pub mod retry;
 pub mod rx;
+mod sizes;
 pub mod state;
 pub mod status;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 mod translate;
 pub mod types;
 pub mod version;

@@ -59,7 +59,7 @@ unsafe impl Input for iothub_retry_policy {}
 #[repr(C)]
 pub struct iothub_backoff {
     /// Not for the caller.
-    pub opaque: [u32; 20],
+    pub opaque: [u32; 17],
 }
 
 /// What to do after a connection ended.

@@ -108,3 +108,95 @@ fn is_not_stale() {
         differs.map_or(committed.lines().count().min(expected.lines().count()) + 1, |at| at + 1)
     );
 }
+
+/// Words of C that a header may use at its outermost level.
+const WORDS: [&str; 20] = [
+    "typedef",
+    "struct",
+    "union",
+    "const",
+    "char",
+    "bool",
+    "void",
+    "extern",
+    "static",
+    "int32_t",
+    "uint8_t",
+    "uint16_t",
+    "uint32_t",
+    "uint64_t",
+    "size_t",
+    "C",
+    "if",
+    "defined",
+    "sizeof",
+    "UINTPTR_MAX",
+];
+
+/// The code without comments and texts.
+fn code(header: &str) -> String {
+    let mut out = String::new();
+    let mut rest = header;
+    while let Some(at) = rest.find(['/', '"']) {
+        let (before, tail) = rest.split_at(at);
+        out.push_str(before);
+        let end = match () {
+            () if tail.starts_with("/*") => tail.find("*/").expect("an end of the comment") + 2,
+            () if tail.starts_with('"') => tail[1..].find('"').expect("an end of the text") + 2,
+            () => 1,
+        };
+        rest = &tail[end..];
+    }
+    out + rest
+}
+
+/// The identifiers that a program sees which includes the header: outside of braces and parentheses, and names of macros.
+fn visible(header: &str) -> Vec<String> {
+    let code = code(header).replace("\\\n", " ");
+    let mut found = Vec::new();
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        words.filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned).collect()
+    };
+    let (mut depth, mut outside) = (0, String::new());
+    for line in code.lines() {
+        if let Some(directive) = line.trim().strip_prefix('#') {
+            match directive.trim().split_once(' ') {
+                Some(("define", rest)) => found.extend(words(rest).into_iter().take(1)),
+                Some(("ifdef" | "ifndef" | "if", rest)) => found.extend(words(rest)),
+                _ => {}
+            }
+            continue;
+        }
+        for letter in line.chars() {
+            match letter {
+                '{' | '(' => depth += 1,
+                '}' | ')' => depth -= 1,
+                _ if depth == 0 => outside.push(letter),
+                _ => {}
+            }
+        }
+        outside.push(' ');
+    }
+    found.extend(words(&outside));
+    found
+}
+
+#[test]
+fn every_identifier_is_ours() {
+    let header = read("include/iothub.h");
+    let ours = |word: &String| word.starts_with("iothub_") || word.starts_with("IOTHUB_");
+    // `extern "C" {` is the only brace that C++ sees around it all.
+    let header = header.replace("extern \"C\" {", "").replace("}  // extern \"C\"", "");
+    let seen = visible(&header);
+    assert!(seen.iter().filter(|word| ours(word)).count() > 300, "{seen:?}");
+    let foreign: Vec<_> =
+        seen.iter().filter(|word| !ours(word) && !WORDS.contains(&word.as_str()) && *word != "__cplusplus").collect();
+    assert!(foreign.is_empty(), "without the prefix: {foreign:?}");
+    // It finds what it looks for.
+    let leak =
+        header.clone() + "typedef struct Body {\n int iothub_x;\n} Body;\n#define CLIENT_SIZE 4\nvoid send(int);\n";
+    for name in ["Body", "CLIENT_SIZE", "send"] {
+        assert!(visible(&leak).iter().any(|word| word == name), "{name}");
+    }
+}
