@@ -12,6 +12,8 @@
 #include "board.h"
 
 #define READINGS 100
+/* Readings on their way at once: of the 8 slots some are left for answers and reports, which are not to wait. */
+#define IN_FLIGHT 5
 #define TOKEN_SECONDS 3600
 
 #define HOST "localhost"
@@ -220,7 +222,7 @@ static void turn(void)
         iothub_rx_commit(&rx, board_receive(room, len));
     while (iothub_client_poll_event(&client, board_ms(), &rx, &event) == IOTHUB_OK && event.kind != IOTHUB_EVENT_NONE)
         handle(&event);
-    if (counted.sent < READINGS)
+    if (counted.sent < READINGS && counted.sent - counted.acknowledged < IN_FLIGHT)
         send_reading();
     while (up && (lent = iothub_client_poll_transmit(&client, &out)) > 0) {
         size_t sent = board_send(out, (size_t)lent);
