@@ -39,24 +39,52 @@ need() {
     command -v "$1" >/dev/null || skip "no command $1, though these are installed: ${*:2}"
 }
 
+# python_environment FOLDER REQUIREMENT…: a virtual environment with these packages in it, kept from run to run.
+python_environment() {
+    local folder=$1
+    shift
+    if ! "$folder/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$folder"
+        python3 -m venv "$folder" >/dev/null || { install_packages python3-venv; python3 -m venv "$folder"; }
+    fi
+    [ $# = 0 ] || "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
 # bare_metal_cargo TARGET CRATES COMMAND ARGUMENT…: runs `cargo COMMAND --target TARGET ARGUMENT…` with whichever
 # toolchain can: the present one if it has the target, or else its standard library's source; or Debian's, which has that
 # source and is installed if missing. CRATES are the parts of the standard library to build then: core, or core,alloc.
+# TARGET can be a file that `without_frame_pointers` made.
 bare_metal_cargo() {
     local target=$1 crates=$2 command=$3
     shift 3
-    local cargo=(cargo) build_std=() source=lib/rustlib/src/rust/library/core/Cargo.toml
+    local toolchain=() build_std=()
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
     if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
-        if [ ! -f "$(rustc --print sysroot)/$source" ]; then
-            if [ ! -f "/usr/$source" ] || [ ! -x /usr/bin/cargo ]; then
-                echo "this Rust does not build for $target: 'rustup target add $target' is one way, Debian's Rust another"
-                install_packages rustc-web cargo-web rust-web-src
-            fi
-            cargo=(env -u RUSTC -u RUSTUP_TOOLCHAIN PATH=/usr/bin:/bin /usr/bin/cargo)
-        fi
+        find_source "$target"
         build_std=("-Zbuild-std=$crates")
+        [[ $target != *.json ]] || build_std+=(-Zjson-target-spec)
         export RUSTC_BOOTSTRAP=1
     fi
-    "${cargo[@]}" "$command" --target "$target" --target-dir "$CARGO_TARGET_DIR/bare-metal" "${build_std[@]}" "$@"
+    "${toolchain[@]}" cargo "$command" --target "$target" --target-dir "$CARGO_TARGET_DIR/bare-metal" "${build_std[@]}" "$@"
+}
+
+# without_frame_pointers TARGET FILE: describes TARGET in FILE, less the frame pointers that rustc has on ARM in any case.
+without_frame_pointers() {
+    local toolchain=()
+    find_source "$1"
+    RUSTC_BOOTSTRAP=1 "${toolchain[@]}" rustc -Zunstable-options --print target-spec-json --target "$1" |
+        sed 's/"frame-pointer": "always"/"frame-pointer": "may-omit"/' >"$2"
+    grep -q may-omit "$2" || fail "rustc describes $1 in other words than before"
+}
+
+# find_source TARGET: sets `toolchain` to what runs a toolchain with its standard library's source: nothing for the present
+# one, or else Debian's.
+find_source() {
+    local source=lib/rustlib/src/rust/library/core/Cargo.toml
+    [ ! -f "$(rustc --print sysroot)/$source" ] || return 0
+    if [ ! -f "/usr/$source" ] || [ ! -x /usr/bin/cargo ]; then
+        echo "this Rust does not build for $1: 'rustup component add rust-src' is one way, Debian's Rust another"
+        install_packages rustc-web cargo-web rust-web-src
+    fi
+    toolchain=(env -u RUSTC -u RUSTUP_TOOLCHAIN PATH=/usr/bin:/bin)
 }

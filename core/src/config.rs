@@ -28,7 +28,10 @@ impl<'a> Config<'a> {
     /// The default settings for `identity`: every feature it can have, twin synchronisation included.
     #[must_use]
     pub fn new(identity: Identity<'a>) -> Self {
-        let features = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
+        let mut features = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
+        if !cfg!(feature = "twin") {
+            features = features.difference(Features::TWIN.union(Features::DESIRED));
+        }
         Self { identity, settings: Settings { features, twin_sync: true, ..Settings::default() } }
     }
 }

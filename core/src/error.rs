@@ -1,11 +1,14 @@
 //! Errors: small, `Copy`, without strings. Five families, told apart because they call for different answers.
 
+mod registration;
+
 use core::fmt;
+pub use registration::RegistrationError;
 
 /// Whatever the machine refuses or gives up on.
 ///
-/// [`Usage`](Self::Usage) and [`Capacity`](Self::Capacity) changed nothing: correct the call, or wait. The other
-/// three are fatal: the connection is over, and every [`handle_input`](crate::Client::handle_input) and
+/// [`Usage`](Self::Usage) and [`Capacity`](Self::Capacity) changed nothing: correct the call, or wait. The
+/// others are fatal: the connection is over, and every [`handle_input`](crate::Client::handle_input) and
 /// [`handle_timeout`](crate::Client::handle_timeout) repeats them until the next
 /// [`connect`](crate::Client::connect).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,13 +25,15 @@ pub enum Error {
     Refused(ConnectRefusal),
     /// A deadline that means a dead link has passed. Fatal.
     TimedOut(TimeoutReason),
+    /// The Device Provisioning Service did not assign the device to a hub. Fatal.
+    Registration(RegistrationError),
 }
 
 impl Error {
     /// Whether the connection is over because of this error.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        matches!(self, Self::Peer(_) | Self::Refused(_) | Self::TimedOut(_))
+        matches!(self, Self::Peer(_) | Self::Refused(_) | Self::TimedOut(_) | Self::Registration(_))
     }
 }
 
@@ -114,6 +119,8 @@ pub enum Field {
     IdScope,
     /// The DPS registration id.
     RegistrationId,
+    /// The JSON that goes to DPS with a registration.
+    Payload,
 }
 
 /// A setting that can be out of range.
@@ -316,8 +323,13 @@ pub enum TimeoutReason {
     Close,
     /// A PINGREQ is due.
     KeepAlive,
-    /// A twin request has waited too long. Ends that request only.
+    /// A twin request has waited too long, which ends that request only; or a request to the Device Provisioning
+    /// Service, which is then sent again.
     Request,
+    /// The Device Provisioning Service is to be asked again.
+    Poll,
+    /// The Device Provisioning Service has not assigned the device in time. Fatal.
+    Registration,
 }
 
 impl From<UsageError> for Error {
@@ -349,7 +361,9 @@ impl fmt::Display for Error {
                 error.kind, error.offset, error.packet
             ),
             Self::Refused(error) => write!(f, "the hub refused the connection: {error:?} (code {})", error.code()),
+            Self::TimedOut(TimeoutReason::Registration) => f.write_str("no hub was assigned in time"),
             Self::TimedOut(reason) => write!(f, "the link is dead: deadline {reason:?} passed"),
+            Self::Registration(error) => write!(f, "no hub was assigned: {error:?}"),
         }
     }
 }

@@ -58,6 +58,7 @@
 //! | `session` | MQTT's rules over packets: states, timers, what is in flight |
 //! | [`event`] | what the application is told |
 //! | `client` | IoT Hub's meaning over session and topic |
+//! | [`provisioning`] | which hub a device belongs to: the Device Provisioning Service, over the same session |
 //! | [`retry`] | when to connect again |
 //! | `owned` | (`alloc`) the same machine with memory of its own |
 //!
@@ -65,9 +66,10 @@
 //!
 //! | feature | what it adds | needs |
 //! |---|---|---|
-//! | none | everything a device does, without a heap; tokens are signed by the caller | |
+//! | none | everything else a device does, without a heap; tokens are signed by the caller | |
+//! | `twin` (default) | device twins: `Client::twin_get`, `Client::twin_report`, synchronisation | |
 //! | `sas` (default) | `auth::SharedAccessKey`: tokens signed here | |
-//! | `alloc` | `OwnedClient` and results that own memory | an allocator |
+//! | `alloc` | `OwnedClient` and results that own memory; `twin` | an allocator |
 //! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
 //! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |
 //! | `defmt` | `defmt::Format` on plain types | |
@@ -75,6 +77,8 @@
 // metal, where bytes count. Elsewhere the compiler inlines as it likes, which makes a message a fifth cheaper.
 #![no_std]
 #![forbid(unsafe_code)]
+// What the session does for twin requests.
+#![cfg_attr(not(feature = "twin"), allow(dead_code))]
 #![cfg_attr(
     not(test),
     deny(
@@ -101,6 +105,7 @@ pub mod event;
 #[cfg(feature = "alloc")]
 mod owned;
 pub mod packet;
+pub mod provisioning;
 pub mod retry;
 mod session;
 mod storage;
@@ -115,6 +120,7 @@ pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
+pub use provisioning::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};
 

@@ -102,6 +102,7 @@ impl OwnedClient {
         &mut self,
         mut command: impl FnMut(&mut Machine, &mut Parts<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let first = self.memory.expect(&mut self.machine);
         let mut outcome = self.call(&mut command);
         for _ in 0..2 {
             let Err(Error::Capacity(short)) = outcome else { break };
@@ -109,6 +110,9 @@ impl OwnedClient {
                 Ok(()) => self.call(&mut command),
                 Err(short) => Err(short.into()),
             };
+        }
+        if first && outcome.is_ok() {
+            self.memory.remember();
         }
         self.memory.release(&mut self.machine);
         outcome
@@ -200,7 +204,7 @@ impl OwnedClient {
     /// As [`Client::poll_transmit`](crate::Client::poll_transmit).
     #[must_use = "bytes lent are counted as sent in part"]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        if self.call(|machine, parts| machine.wants_reserve(parts)) {
+        if self.machine.wants_reserve(&self.memory.storage(), &self.settings) {
             self.memory.hold_reserve(self.machine.reserve());
         }
         self.call(|machine, parts| machine.prepare_transmit(parts));

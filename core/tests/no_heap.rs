@@ -1,12 +1,15 @@
 //! The base tier allocates nothing: a whole session with a heap that counts.
 
-use iothub_proto::auth::Identity;
+use iothub_proto::auth::{Identity, Registration};
 use iothub_proto::error::{CapacityError, Error, TimeoutReason};
 use iothub_proto::event::{Event, TwinToken};
 use iothub_proto::packet::QoS;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::topic::{Features, SystemProperties};
-use iothub_proto::{Client, Config, ConnectOptions, Inbound, RxBuffer, Settings, Slot, State, Storage, Telemetry};
+use iothub_proto::{
+    Client, Config, ConnectOptions, Inbound, ProvisioningClient, ProvisioningConfig, ProvisioningEvent, RxBuffer,
+    Settings, Slot, State, Storage, Telemetry,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -301,4 +304,53 @@ fn resume(driver: &mut Driver<'_>) {
     free(|| driver.client.connect(driver.now, &options)).expect("failed");
     assert_eq!(driver.pass(TimeoutReason::Send), Err(Error::TimedOut(TimeoutReason::Send)));
     assert_eq!(driver.client.state(), State::Failed);
+}
+
+#[test]
+fn a_registration_uses_no_heap() {
+    let config = ProvisioningConfig {
+        payload: Some(br#"{"modelId":"dtmi:com:example:Thermostat;1"}"#),
+        ..ProvisioningConfig::new(Registration::new("0ne00000001", "reg-001"))
+    };
+    let (mut tx, now) = ([0; 512], Instant::ZERO);
+    let mut client = free(|| ProvisioningClient::new(config, &mut tx)).expect("512 bytes are enough");
+    free(|| client.connect(now, Some("token"), 7)).expect("offline");
+    let answer = |status: u16, rid: u32, body: &str| {
+        publish(0x30, &format!("$dps/registrations/res/{status}/?$rid={rid}&retry-after=1"), b"", body.as_bytes())
+    };
+    let later = r#"{"operationId":"4.op","status":"assigning"}"#;
+    let state = r#"{"assignedHub":"contoso.azure-devices.net","deviceId":"dev\u0031","payload":{"a":[1]}}"#;
+    let done = format!(r#"{{"status":"assigned","registrationState":{state}}}"#);
+    let inputs = [
+        b"\x20\x02\x00\x00".to_vec(),
+        b"\x90\x03\xff\xff\x01".to_vec(),
+        answer(429, 1, r#"{"errorCode":429001}"#),
+        answer(202, 2, later),
+        answer(200, 3, &done),
+    ];
+    let mut room = [0; 384];
+    for (number, input) in inputs.iter().enumerate() {
+        let due = client.poll_timeout().expect("a connection has deadlines");
+        free(|| {
+            while let Some(len) = client.poll_transmit().map(<[u8]>::len) {
+                client.confirm_transmit(now, len).expect("no more than was lent");
+            }
+            // The wait that an answer asked for.
+            if client.timeout_reason() == Some(TimeoutReason::Poll) {
+                client.handle_timeout(due).expect("only a wait");
+                while let Some(len) = client.poll_transmit().map(<[u8]>::len) {
+                    client.confirm_transmit(due, len).expect("no more than was lent");
+                }
+            }
+            let handled = client.handle_input(due, input).expect("all is well");
+            match handled.event {
+                Some(ProvisioningEvent::Assigned(assignment)) => {
+                    let identity = assignment.identity(&mut room).expect("384 bytes are enough");
+                    assert_eq!((identity.host_name, identity.device_id), ("contoso.azure-devices.net", "dev1"));
+                    assert_eq!((number, assignment.payload), (4, &br#"{"a":[1]}"#[..]));
+                }
+                event => assert!(event.is_some() && number < 4, "{number}: {event:?}"),
+            }
+        });
+    }
 }

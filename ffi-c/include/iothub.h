@@ -2244,8 +2244,9 @@ bool iothub_status_is_fatal(iothub_status status);
 const char *iothub_status_str(iothub_status status);
 
 /**
- * What the last failed call on this client was about: a call that took it as a pointer to non-const. It stays until
- * another call fails; IOTHUB_OK if none did. The fatal error of a connection is also in its IOTHUB_EVENT_DISCONNECTED.
+ * What is behind the last status from IOTHUB_ERR_BAD_INSTANT on down that a call gave which changes the client (the
+ * pointer to it is not to const). It stays until another such call fails; IOTHUB_OK if none did. The fatal error of a
+ * connection is also in its IOTHUB_EVENT_DISCONNECTED.
  *
  * @retval IOTHUB_OK
  * @retval IOTHUB_ERR_NULL as said above.

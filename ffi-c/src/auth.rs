@@ -136,7 +136,7 @@ pub unsafe extern "C" fn iothub_connection_string_parse(
     // SAFETY: the caller's promise.
     unsafe {
         let (parsed, error) = (ptr::out(parsed), ptr::optional_out(error));
-        guard::plain(|| {
+        guard::call(|| {
             let (to, error) = (parsed?, error?);
             let outcome = match ptr::text(text) {
                 Ok(text) => ConnectionString::parse(text).map_err(|error| wrong_string(&error)),
@@ -212,17 +212,14 @@ pub unsafe extern "C" fn iothub_connection_string_unknown_key(
     key: *mut iothub_str,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let key = ptr::out(key);
-        guard::plain(|| {
-            let key = key?;
-            let parsed = ConnectionString::parse(ptr::text(text)?);
-            let parsed = parsed.map_err(|error| Misuse(wrong_string(&error).status))?;
-            let Some(name) = parsed.unknown_keys().nth(index) else { return Ok(0) };
-            *key = iothub_str::new(name);
-            Ok(1)
-        })
-    }
+    guard::call(|| unsafe {
+        let key = ptr::out(key)?;
+        let parsed = ConnectionString::parse(ptr::text(text)?);
+        let parsed = parsed.map_err(|error| Misuse(wrong_string(&error).status))?;
+        let Some(name) = parsed.unknown_keys().nth(index) else { return Ok(0) };
+        *key = iothub_str::new(name);
+        Ok(1)
+    })
 }
 
 /// What HMAC-SHA-256 is to be computed over, with the base64-decoded key, by a TPM, a secure element or the application.
@@ -312,14 +309,12 @@ pub unsafe extern "C" fn iothub_sas_token_capacity(
     capacity: *mut u32,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let capacity = ptr::out(capacity);
-        guard::plain(|| {
-            let (capacity, resource) = (capacity?, iothub_resource::read(resource)?);
-            *capacity = saturate(resource.token_capacity(ptr::optional_text(key_name)?));
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let capacity = ptr::out(capacity)?;
+        let resource = iothub_resource::read(resource)?;
+        *capacity = saturate(resource.token_capacity(ptr::optional_text(key_name)?));
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// Writes what `text` puts into the caller's buffer, and its length.
@@ -334,14 +329,11 @@ pub(crate) unsafe fn put(
     text: impl FnOnce(&mut Writer<'_>) -> Result<(), Misuse>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let len = ptr::out(len);
-        guard::plain(|| {
-            let (len, room) = (len?, ptr::room(buffer, size)?);
-            let mut w = Writer::new(room);
-            text(&mut w)?;
-            *len = w.len();
-            if w.overflowed() { Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL)) } else { Ok(IOTHUB_OK) }
-        })
-    }
+    guard::call(|| unsafe {
+        let len = ptr::out(len)?;
+        let mut w = Writer::new(ptr::room(buffer, size)?);
+        text(&mut w)?;
+        *len = w.len();
+        if w.overflowed() { Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL)) } else { Ok(IOTHUB_OK) }
+    })
 }

@@ -3,10 +3,10 @@
 use crate::config::{iothub_config, iothub_storage};
 use crate::error::iothub_error;
 use crate::event::iothub_event;
-use crate::guard::{self, Fault};
+use crate::guard;
 use crate::ptr::{self, Input, Misuse};
 use crate::rx::{self, iothub_rx};
-use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status};
+use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status, status_of};
 use crate::telemetry::{self, iothub_telemetry};
 use crate::translate;
 use crate::types::{IOTHUB_NEVER, iothub_client, iothub_str};
@@ -79,44 +79,25 @@ pub unsafe extern "C" fn iothub_client_init(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    let outcome = unsafe {
-        ptr::optional_out(error).map_err(Fault::from).map(|error| (error, init(client, client_size, config, storage)))
-    };
-    match outcome {
-        Ok((_, Ok(()))) => IOTHUB_OK,
-        Ok((error, Err(fault))) => {
-            if let Some(error) = error {
-                *error = fault.into();
-            }
-            fault.status()
-        }
-        Err(fault) => fault.status(),
-    }
-}
-
-/// # Safety
-///
-/// As of [`iothub_client_init`].
-unsafe fn init(
-    client: *mut iothub_client,
-    client_size: usize,
-    config: *const iothub_config,
-    storage: *const iothub_storage,
-) -> Result<(), Fault> {
-    // SAFETY: the caller's promise.
-    unsafe {
+    guard::call(|| unsafe {
+        let error = ptr::optional_out(error)?;
         ptr::place(client)?;
         if client_size < size_of::<iothub_client>() {
-            return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE).into());
+            return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE));
         }
         let place = ptr::exclusive(client.cast::<MaybeUninit<iothub_client>>())?;
         guard::make(place, |place| {
             let config = ptr::input(config)?.read()?;
             let storage = ptr::input(storage)?.read()?;
-            Client::new_in(place, config, storage)?;
-            Ok(())
+            let made = Client::new_in(place, config, storage);
+            made.map(|_| IOTHUB_OK).map_err(|refused| {
+                if let Some(error) = error {
+                    *error = iothub_error::from(&refused);
+                }
+                Misuse(status_of(&refused))
+            })
         })
-    }
+    })
 }
 
 /// Ends a client and wipes what is left of a password. Its memory is the caller's again. Call it in any state; the
@@ -131,7 +112,7 @@ unsafe fn init(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_deinit(client: *mut iothub_client) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { guard::end(client) }
+    guard::call(|| unsafe { guard::end(client).map(|()| IOTHUB_OK) })
 }
 
 /// The transport is up: sign in. Tokens of messages and requests of earlier connections are stale from now on, an
@@ -158,26 +139,36 @@ pub unsafe extern "C" fn iothub_client_connect(
     options: *const iothub_connect,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::command(client, |client| -> Result<(), Fault> {
-            let options = ptr::input(options)?;
-            let given = ConnectOptions {
-                password: ptr::optional_text(options.password)?,
-                lifetime: Some(options.lifetime_ms)
-                    .filter(|&millis| millis != 0)
-                    .map(|ms| Duration::from_millis(ms.into())),
-                random: options.random,
-                will: None,
-            };
-            let now = Instant::from_millis(now_ms);
-            if options.will.is_null() {
-                return Ok(client.connect(now, &given)?);
-            }
-            let will = ptr::input(options.will)?;
-            let pairs = telemetry::pairs(will)?;
-            Ok(client.connect(now, &ConnectOptions { will: Some(&telemetry::read(will, &pairs)?), ..given })?)
-        })
-    }
+    guard::call(|| unsafe {
+        let options = ptr::input(options)?;
+        let given = ConnectOptions {
+            password: ptr::optional_text(options.password)?,
+            lifetime: match options.lifetime_ms {
+                0 => None,
+                millis => Some(Duration::from_millis(millis.into())),
+            },
+            random: options.random,
+            will: None,
+        };
+        if options.will.is_null() {
+            return sign_in(client, now_ms, &given);
+        }
+        let will = ptr::input(options.will)?;
+        let pairs = telemetry::pairs(will)?;
+        sign_in(client, now_ms, &ConnectOptions { will: Some(&telemetry::read(will, &pairs)?), ..given })
+    })
+}
+
+/// # Safety
+///
+/// `client` points to an `iothub_client`.
+unsafe fn sign_in(
+    client: *mut iothub_client,
+    now_ms: u64,
+    options: &ConnectOptions<'_>,
+) -> Result<iothub_status, Misuse> {
+    // SAFETY: the caller's promise.
+    unsafe { guard::with(client, |client| client.connect(Instant::from_millis(now_ms), options)).map(|()| IOTHUB_OK) }
 }
 
 /// Bytes came in, or an event waits (iothub_client_has_event()): looks at the front of `data` until there is an event or no
@@ -213,21 +204,19 @@ pub unsafe extern "C" fn iothub_client_handle_input(
     event: *mut iothub_event,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
+    guard::call(|| unsafe {
         let (consumed, needed, event) = (ptr::out(consumed), ptr::optional_out(needed), ptr::out(event));
-        guard::command(client, |client| -> Result<(), Fault> {
-            let (consumed, needed, to) = (consumed?, needed?, event?);
-            let handled: Handled<'_> = client.handle_input(Instant::from_millis(now_ms), ptr::slice(data, len)?)?;
-            *consumed = handled.consumed;
-            if let Some(needed) = needed {
-                *needed = handled.needed;
-            }
-            if let Some(event) = &handled.event {
-                translate::write(to, event);
-            }
-            Ok(())
-        })
-    }
+        let (consumed, needed, event) = (consumed?, needed?, event?);
+        let data = ptr::slice(data, len)?;
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        guard::with(client, |client| client.handle_input_in(Instant::from_millis(now_ms), data, &mut handled))?;
+        *consumed = handled.consumed;
+        if let Some(needed) = needed {
+            *needed = handled.needed;
+        }
+        translate::write(event, &handled.event);
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// The next event out of `rx`: the same as iothub_client_handle_input(), with the buffer kept for the caller. Call it until
@@ -252,16 +241,14 @@ pub unsafe extern "C" fn iothub_client_poll_event(
     event: *mut iothub_event,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let event = ptr::out(event);
-        guard::command(client, |client| -> Result<(), Fault> {
-            let (to, rx) = (event?, rx::find(rx)?);
-            if let Some(event) = &client.poll_event(Instant::from_millis(now_ms), rx)? {
-                translate::write(to, event);
-            }
-            Ok(())
-        })
-    }
+    guard::call(|| unsafe {
+        let event = ptr::out(event)?;
+        let rx = rx::find(rx)?;
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        guard::with(client, |client| client.poll_event_in(Instant::from_millis(now_ms), rx, &mut handled))?;
+        translate::write(event, &handled.event);
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// The bytes to send next: one packet, or the rest of one. They are lent: same bytes in the same place, through every call,
@@ -277,16 +264,15 @@ pub unsafe extern "C" fn iothub_client_poll_event(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_poll_transmit(client: *mut iothub_client, data: *mut *const u8) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let data = ptr::out(data);
+    guard::call(|| unsafe {
+        let data = ptr::out(data)?;
         guard::with(client, |client| {
-            let data = data?;
             let Some(lent) = client.poll_transmit() else { return Ok(0) };
             *data = lent.as_ptr();
             // A packet has at most 268,435,460 bytes.
             Ok(lent.len() as i32)
         })
-    }
+    })
 }
 
 /// The first `count` of the bytes lent were sent. A transfer that completes after its connection ended is not confirmed any
@@ -318,15 +304,9 @@ pub unsafe extern "C" fn iothub_client_confirm_transmit(
 /// `client` points to an iothub_client, or is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_poll_timeout(client: *const iothub_client) -> u64 {
-    let mut at = None;
-    // SAFETY: the caller's promise.
-    unsafe {
-        guard::peek(client, |client| {
-            at = client.poll_timeout();
-            Ok(IOTHUB_OK)
-        });
-    }
-    at.map_or(IOTHUB_NEVER, Instant::as_millis)
+    // SAFETY: the caller's promise. It looks at numbers only: there is nothing in it that could panic.
+    let timeout = unsafe { guard::peek(client) }.map(Client::poll_timeout);
+    timeout.ok().flatten().map_or(IOTHUB_NEVER, Instant::as_millis)
 }
 
 /// Time has come. Early calls do nothing, late ones are safe, and after it the next deadline is later than `now_ms`.

@@ -1,14 +1,13 @@
 //! What an application asks of its client.
 
 use crate::config;
-use crate::guard::{self, Fault};
-use crate::ptr;
+use crate::guard;
+use crate::ptr::{self, Misuse};
 use crate::request::{iothub_kept_request, iothub_request};
-use crate::status::{IOTHUB_ERR_BAD_VALUE, iothub_status};
+use crate::status::{IOTHUB_ERR_BAD_VALUE, IOTHUB_OK, iothub_status};
 use crate::telemetry::{self, iothub_telemetry};
 use crate::translate;
 use crate::types::{iothub_bytes, iothub_client, iothub_token};
-use core::ptr::from_ref;
 use iothub_proto::Client;
 use iothub_proto::error::Error;
 use iothub_proto::event::{MessageToken, TwinToken, Withdrawn};
@@ -39,11 +38,10 @@ pub unsafe extern "C" fn iothub_client_subscribe(
     features: u32,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::command(client, |client| -> Result<(), Fault> {
-            Ok(client.subscribe(Instant::from_millis(now_ms), config::features(features)?)?)
-        })
-    }
+    guard::call(|| unsafe {
+        let features = config::features(features)?;
+        guard::with(client, |client| client.subscribe(Instant::from_millis(now_ms), features)).map(|()| IOTHUB_OK)
+    })
 }
 
 /// Queues a message, in every state. At QoS 1 it is kept until IOTHUB_EVENT_TELEMETRY_ACKED, across connections.
@@ -73,18 +71,17 @@ pub unsafe extern "C" fn iothub_client_send_telemetry(
     token: *mut iothub_token,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let token = ptr::optional_out(token);
-        guard::command(client, |client| -> Result<(), Fault> {
-            let (token, message) = (token?, ptr::input(message)?);
-            let pairs = telemetry::pairs(message)?;
-            let sent = client.send_telemetry(Instant::from_millis(now_ms), &telemetry::read(message, &pairs)?)?;
-            if let Some(token) = token {
-                *token = translate::telemetry(sent);
-            }
-            Ok(())
-        })
-    }
+    guard::call(|| unsafe {
+        let token = ptr::optional_out(token)?;
+        let message = ptr::input(message)?;
+        let pairs = telemetry::pairs(message)?;
+        let message = telemetry::read(message, &pairs)?;
+        let sent = guard::with(client, |client| client.send_telemetry(Instant::from_millis(now_ms), &message))?;
+        if let Some(token) = token {
+            *token = translate::telemetry(sent);
+        }
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// Takes a message back: it is not sent (again), and no acknowledgement is reported.
@@ -106,21 +103,18 @@ pub unsafe extern "C" fn iothub_client_telemetry_withdraw(
     withdrawn: *mut u32,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let out = ptr::optional_out(withdrawn);
-        guard::command(client, |client| -> Result<(), Fault> {
-            let out = out?;
-            let token = translate::telemetry_token(token);
-            let withdrawn = client.telemetry_withdraw(Instant::from_millis(now_ms), token)?;
-            if let Some(out) = out {
-                *out = match withdrawn {
-                    Withdrawn::Unsent => IOTHUB_WITHDRAWN_UNSENT,
-                    Withdrawn::MaybeSent => IOTHUB_WITHDRAWN_MAYBE_SENT,
-                };
-            }
-            Ok(())
-        })
-    }
+    guard::call(|| unsafe {
+        let out = ptr::optional_out(withdrawn)?;
+        let token = translate::telemetry_token(token);
+        let withdrawn = guard::with(client, |client| client.telemetry_withdraw(Instant::from_millis(now_ms), token))?;
+        if let Some(out) = out {
+            *out = match withdrawn {
+                Withdrawn::Unsent => IOTHUB_WITHDRAWN_UNSENT,
+                Withdrawn::MaybeSent => IOTHUB_WITHDRAWN_MAYBE_SENT,
+            };
+        }
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// Accepts a message: its PUBACK leaves when the earlier messages are decided.
@@ -166,6 +160,7 @@ pub unsafe extern "C" fn iothub_client_message_leave(
 /// # Safety
 ///
 /// `client` points to an `iothub_client`.
+#[cfg_attr(target_os = "none", inline(never))]
 unsafe fn decide(
     client: *mut iothub_client,
     now_ms: u64,
@@ -205,13 +200,7 @@ pub unsafe extern "C" fn iothub_client_method_respond(
     body: iothub_bytes,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::command(client, |client| -> Result<(), Fault> {
-            let request = ptr::shared(request)?.read()?;
-            let status = u16::try_from(http_status).map_err(|_| ptr::Misuse(IOTHUB_ERR_BAD_VALUE))?;
-            Ok(client.method_respond(Instant::from_millis(now_ms), request, status, ptr::bytes(body)?)?)
-        })
-    }
+    guard::call(|| unsafe { respond(client, now_ms, *ptr::shared(request)?, http_status, body) })
 }
 
 /// As iothub_client_method_respond(), later: the request is what iothub_request_keep() made.
@@ -231,11 +220,26 @@ pub unsafe extern "C" fn iothub_client_method_respond_kept(
     body: iothub_bytes,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
+    guard::call(|| unsafe { respond(client, now_ms, ptr::shared(kept)?.view(), http_status, body) })
+}
+
+/// # Safety
+///
+/// The pointers point to what their types say.
+#[cfg_attr(target_os = "none", inline(never))]
+unsafe fn respond(
+    client: *mut iothub_client,
+    now_ms: u64,
+    request: iothub_request,
+    http_status: u32,
+    body: iothub_bytes,
+) -> Result<iothub_status, Misuse> {
+    // SAFETY: the caller's promise.
     unsafe {
-        match ptr::shared(kept).map(iothub_kept_request::view) {
-            Ok(request) => iothub_client_method_respond(client, now_ms, from_ref(&request), http_status, body),
-            Err(_) => iothub_client_method_respond(client, now_ms, kept.cast(), http_status, body),
-        }
+        let (request, body) = (request.read()?, ptr::bytes(body)?);
+        let status = u16::try_from(http_status).map_err(|_| Misuse(IOTHUB_ERR_BAD_VALUE))?;
+        let now = Instant::from_millis(now_ms);
+        guard::with(client, |client| client.method_respond(now, request, status, body)).map(|()| IOTHUB_OK)
     }
 }
 
@@ -259,7 +263,11 @@ pub unsafe extern "C" fn iothub_client_twin_get(
     token: *mut iothub_token,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { request(client, token, |client| Ok(client.twin_get(Instant::from_millis(now_ms))?)) }
+    guard::call(|| unsafe {
+        let token = ptr::optional_out(token)?;
+        let made = guard::with(client, |client| client.twin_get(Instant::from_millis(now_ms)))?;
+        give(token, made)
+    })
 }
 
 /// Reports properties: a JSON merge patch. It ends in IOTHUB_EVENT_TWIN_REPORTED or IOTHUB_EVENT_REQUEST_FAILED.
@@ -287,29 +295,17 @@ pub unsafe extern "C" fn iothub_client_twin_report(
     token: *mut iothub_token,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        request(client, token, |client| Ok(client.twin_report(Instant::from_millis(now_ms), ptr::bytes(patch)?)?))
-    }
+    guard::call(|| unsafe {
+        let token = ptr::optional_out(token)?;
+        let patch = ptr::bytes(patch)?;
+        let made = guard::with(client, |client| client.twin_report(Instant::from_millis(now_ms), patch))?;
+        give(token, made)
+    })
 }
 
-/// # Safety
-///
-/// The pointers point to what their types say.
-unsafe fn request(
-    client: *mut iothub_client,
-    token: *mut iothub_token,
-    call: impl FnOnce(&mut Client<'static>) -> Result<TwinToken, Fault>,
-) -> iothub_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let token = ptr::optional_out(token);
-        guard::command(client, |client| -> Result<(), Fault> {
-            let token = token?;
-            let made = call(client)?;
-            if let Some(token) = token {
-                *token = translate::twin(made);
-            }
-            Ok(())
-        })
+fn give(token: Option<&mut iothub_token>, made: TwinToken) -> Result<iothub_status, Misuse> {
+    if let Some(token) = token {
+        *token = translate::twin(made);
     }
+    Ok(IOTHUB_OK)
 }

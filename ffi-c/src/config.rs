@@ -1,6 +1,6 @@
 //! What the application says once, and what one connection signs in with.
 
-use crate::guard::Fault;
+use crate::guard;
 use crate::ptr::{self, Input, Misuse};
 use crate::status::{IOTHUB_ERR_BAD_VALUE, IOTHUB_ERR_STRUCT_SIZE, IOTHUB_OK, iothub_status};
 use crate::types::{iothub_inbound, iothub_slot, iothub_str};
@@ -122,7 +122,7 @@ unsafe impl Input for iothub_storage {}
 /// `config` points to `config_size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_config_init(config: *mut iothub_config, config_size: usize) -> iothub_status {
-    crate::guard::plain(|| {
+    guard::call(|| {
         ptr::place(config)?;
         if config_size < size_of::<iothub_config>() {
             return Err(Misuse(IOTHUB_ERR_STRUCT_SIZE));
@@ -185,7 +185,7 @@ impl iothub_config {
     /// # Safety
     ///
     /// The texts live as `'a`.
-    pub(crate) unsafe fn read<'a>(&self) -> Result<Config<'a>, Fault> {
+    pub(crate) unsafe fn read<'a>(&self) -> Result<Config<'a>, Misuse> {
         // SAFETY: the caller's promise, for each of the texts.
         let identity = unsafe {
             Identity {

@@ -1,8 +1,8 @@
 //! What is behind a status.
 
-use crate::guard::{self, Fault};
+use crate::guard;
 use crate::ptr::{self, Zeroed};
-use crate::status::iothub_status;
+use crate::status::{IOTHUB_OK, iothub_status, status_of};
 use crate::types::iothub_client;
 use iothub_proto::error::{CapacityError, Error, UsageError};
 
@@ -105,11 +105,10 @@ impl iothub_error {
     }
 }
 
-impl From<Fault> for iothub_error {
-    fn from(fault: Fault) -> Self {
-        let detail = Self::of(fault.status());
-        let Fault::Machine(error) = fault else { return detail };
-        match error {
+impl From<&Error> for iothub_error {
+    fn from(error: &Error) -> Self {
+        let detail = Self::of(status_of(error));
+        match *error {
             Error::Usage(error) => match error {
                 UsageError::BadConfirm { lent, confirmed } => detail.needs(confirmed, lent),
                 UsageError::RxTooSmall { capacity, needed } => detail.needs(needed, capacity),
@@ -136,8 +135,9 @@ pub(crate) fn saturate(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// What the last failed call on this client was about: a call that took it as a pointer to non-const. It stays until
-/// another call fails; IOTHUB_OK if none did. The fatal error of a connection is also in its IOTHUB_EVENT_DISCONNECTED.
+/// What is behind the last status from IOTHUB_ERR_BAD_INSTANT on down that a call gave which changes the client (the
+/// pointer to it is not to const). It stays until another such call fails; IOTHUB_OK if none did. The fatal error of a
+/// connection is also in its IOTHUB_EVENT_DISCONNECTED.
 ///
 /// @retval IOTHUB_OK
 /// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
@@ -151,11 +151,9 @@ pub unsafe extern "C" fn iothub_client_last_error(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let out = ptr::out(error);
-        guard::plain(|| {
-            *out? = guard::last(client)?;
-            Ok(crate::status::IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let out = ptr::out(error)?;
+        *out = guard::last(client)?;
+        Ok(IOTHUB_OK)
+    })
 }

@@ -32,64 +32,33 @@ impl Mark {
 }
 
 const ALIVE: u32 = 0x1074_0B01;
-/// Something panicked in it: nothing is known of its state.
-const SHUT: u32 = 0x1074_0B02;
+/// A call is inside, or did not come out.
+#[cfg(any(feature = "std", test))]
+const BUSY: u32 = 0x1074_0B02;
 
 /// What stands in an [`iothub_client`].
 #[repr(C)]
 pub(crate) struct Inner {
     mark: Mark,
-    /// What went wrong last.
-    last: Fault,
+    /// What the machine refused last.
+    last: Option<Error>,
     client: MaybeUninit<Client<'static>>,
 }
 
-/// What went wrong in a call.
-#[derive(Clone, Copy)]
-pub(crate) enum Fault {
-    /// Here.
-    Call(iothub_status),
-    /// In the machine.
-    Machine(Error),
-}
-
-impl Fault {
-    pub(crate) fn status(self) -> iothub_status {
-        match self {
-            Self::Call(status) => status,
-            Self::Machine(error) => status_of(error),
-        }
-    }
-}
-
-impl From<Misuse> for Fault {
-    fn from(misuse: Misuse) -> Self {
-        Self::Call(misuse.0)
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Machine(error)
-    }
-}
-
-/// Runs `call`; a panic in it is an error.
+/// Runs `call`. A panic in it is an error: what it leaves behind is not looked at, since a client is shut and results are
+/// of no account.
 #[cfg(any(feature = "std", test))]
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Misuse> {
-    // What a panic leaves behind is not looked at: a client is shut, results are of no account.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).map_err(|_| Misuse(IOTHUB_ERR_INTERNAL))
+pub(crate) fn call(call: impl FnOnce() -> Result<iothub_status, Misuse>) -> iothub_status {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
+        Ok(Ok(status) | Err(Misuse(status))) => status,
+        Err(_) => IOTHUB_ERR_INTERNAL,
+    }
 }
 
 /// Runs `call`, which has no panic in it.
 #[cfg(not(any(feature = "std", test)))]
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Misuse> {
-    Ok(call())
-}
-
-/// Runs a call that needs no client.
-pub(crate) fn plain(call: impl FnOnce() -> Result<iothub_status, Misuse>) -> iothub_status {
-    match catch(call).and_then(|outcome| outcome) {
+pub(crate) fn call(call: impl FnOnce() -> Result<iothub_status, Misuse>) -> iothub_status {
+    match call() {
         Ok(status) | Err(Misuse(status)) => status,
     }
 }
@@ -101,65 +70,63 @@ fn find(client: *const iothub_client) -> Result<*mut Inner, Misuse> {
     let inner = client.cast::<Inner>().cast_mut();
     // SAFETY: not NULL and aligned; that a client's room is there is what every caller promises.
     let mark = unsafe { (*inner).mark };
-    match mark.check(SHUT, client.addr()) {
-        Ok(()) => Err(Misuse(IOTHUB_ERR_INTERNAL)),
-        Err(_) => mark.check(ALIVE, client.addr()).map(|()| inner),
+    #[cfg(any(feature = "std", test))]
+    if mark == Mark::of(BUSY, client.addr()) {
+        return Err(Misuse(IOTHUB_ERR_INTERNAL));
     }
+    mark.check(ALIVE, client.addr()).map(|()| inner)
 }
 
-/// Runs `call` on a client, and remembers what went wrong.
+/// Runs `command` on a client, and remembers what the machine refused.
 ///
 /// # Safety
 ///
 /// Unless NULL or misaligned, `client` points to an `iothub_client`, which nobody else uses meanwhile.
-pub(crate) unsafe fn with(
+pub(crate) unsafe fn with<T>(
     client: *mut iothub_client,
-    call: impl FnOnce(&mut Client<'static>) -> Result<iothub_status, Fault>,
-) -> iothub_status {
-    let inner = match find(client) {
-        // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-        Ok(inner) => unsafe { &mut *inner },
-        Err(Misuse(status)) => return status,
-    };
-    // SAFETY: as above.
-    let machine = unsafe { inner.client.assume_init_mut() };
-    match catch(|| call(machine)) {
-        Ok(Ok(status)) => status,
-        Ok(Err(fault)) => inner.note(fault),
-        Err(Misuse(status)) => {
-            inner.mark = Mark::of(SHUT, client.addr());
-            status
-        }
+    command: impl FnOnce(&mut Client<'static>) -> Result<T, Error>,
+) -> Result<T, Misuse> {
+    // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
+    let inner = unsafe { &mut *find(client)? };
+    #[cfg(any(feature = "std", test))]
+    {
+        inner.mark = Mark::of(BUSY, client.addr());
     }
+    // SAFETY: as above.
+    let outcome = command(unsafe { inner.client.assume_init_mut() });
+    #[cfg(any(feature = "std", test))]
+    {
+        inner.mark = Mark::of(ALIVE, client.addr());
+    }
+    match &outcome {
+        Ok(_) => {}
+        // By reference: it is noted where it is.
+        Err(error) => return Err(inner.note(error)),
+    }
+    outcome.map_err(|_| Misuse(IOTHUB_ERR_INTERNAL))
 }
 
-/// As [`with`], for what gives nothing but success.
+/// As [`with`], for a whole call that gives nothing but success.
 ///
 /// # Safety
 ///
 /// As of [`with`].
-pub(crate) unsafe fn command<E: Into<Fault>>(
+pub(crate) unsafe fn command(
     client: *mut iothub_client,
-    call: impl FnOnce(&mut Client<'static>) -> Result<(), E>,
+    command: impl FnOnce(&mut Client<'static>) -> Result<(), Error>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { with(client, |client| call(client).map(|()| IOTHUB_OK).map_err(Into::into)) }
+    call(|| unsafe { with(client, command).map(|()| IOTHUB_OK) })
 }
 
-/// Looks at a client that nobody changes meanwhile.
+/// A client that nobody changes during `'a`.
 ///
 /// # Safety
 ///
 /// Unless NULL or misaligned, `client` points to an `iothub_client`.
-pub(crate) unsafe fn peek(
-    client: *const iothub_client,
-    call: impl FnOnce(&Client<'static>) -> Result<iothub_status, Misuse>,
-) -> iothub_status {
-    plain(|| {
-        let inner = find(client)?;
-        // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-        call(unsafe { (*inner).client.assume_init_ref() })
-    })
+pub(crate) unsafe fn peek<'a>(client: *const iothub_client) -> Result<&'a Client<'static>, Misuse> {
+    // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
+    unsafe { Ok((*find(client)?).client.assume_init_ref()) }
 }
 
 /// What the client's last failed call was about.
@@ -168,9 +135,9 @@ pub(crate) unsafe fn peek(
 ///
 /// As of [`peek`].
 pub(crate) unsafe fn last(client: *const iothub_client) -> Result<iothub_error, Misuse> {
-    let inner = find(client)?;
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-    Ok(iothub_error::from(unsafe { (*inner).last }))
+    let last = unsafe { &(*find(client)?).last };
+    Ok(last.as_ref().map_or(iothub_error::of(IOTHUB_OK), iothub_error::from))
 }
 
 /// Makes a client in its place: `fill` puts it there, and it is one if that went well.
@@ -180,42 +147,38 @@ pub(crate) unsafe fn last(client: *const iothub_client) -> Result<iothub_error, 
 /// `client` points to room for an `iothub_client`, initialised or not, which nobody else uses meanwhile.
 pub(crate) unsafe fn make(
     client: &mut MaybeUninit<iothub_client>,
-    fill: impl FnOnce(&mut MaybeUninit<Client<'static>>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    fill: impl FnOnce(&mut MaybeUninit<Client<'static>>) -> Result<iothub_status, Misuse>,
+) -> Result<iothub_status, Misuse> {
     let inner = client.as_mut_ptr().cast::<Inner>();
     // SAFETY: there is room for an `Inner`, see `types`. Fields are written before a reference to the whole is made.
     unsafe {
         (&raw mut (*inner).mark).write(Mark::NONE);
-        (&raw mut (*inner).last).write(Fault::Call(IOTHUB_OK));
-        catch(|| fill(&mut *(&raw mut (*inner).client)))??;
+        (&raw mut (*inner).last).write(None);
+        let status = fill(&mut (*inner).client)?;
         (*inner).mark = Mark::of(ALIVE, inner.addr());
+        Ok(status)
     }
-    Ok(())
 }
 
-/// Ends a client. One that is shut is only forgotten.
+/// Ends a client.
 ///
 /// # Safety
 ///
 /// As of [`with`].
-pub(crate) unsafe fn end(client: *mut iothub_client) -> iothub_status {
-    match find(client) {
-        Ok(inner) => {
-            // SAFETY: the mark says that `make` has put it there; it is taken off, so that this happens once.
-            unsafe {
-                (*inner).mark = Mark::NONE;
-                (*inner).client.assume_init_drop();
-            }
-            IOTHUB_OK
-        }
-        Err(Misuse(status)) => status,
+pub(crate) unsafe fn end(client: *mut iothub_client) -> Result<(), Misuse> {
+    let inner = find(client)?;
+    // SAFETY: the mark says that `make` has put it there; it is taken off, so that this happens once.
+    unsafe {
+        (*inner).mark = Mark::NONE;
+        (*inner).client.assume_init_drop();
     }
+    Ok(())
 }
 
 impl Inner {
     #[cfg_attr(target_os = "none", inline(never))]
-    fn note(&mut self, fault: Fault) -> iothub_status {
-        self.last = fault;
-        fault.status()
+    fn note(&mut self, error: &Error) -> Misuse {
+        self.last = Some(*error);
+        Misuse(status_of(error))
     }
 }

@@ -60,7 +60,7 @@ unsafe fn init(
     // SAFETY: the caller's promise.
     unsafe {
         let error = ptr::optional_out(error);
-        guard::plain(|| {
+        guard::call(|| {
             let error = error?;
             ptr::place(key)?;
             if size < size_of::<iothub_key>() {
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn iothub_key_init_bytes(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_key_deinit(key: *mut iothub_key) -> iothub_status {
     // SAFETY: the caller's promise; the mark is taken off, so that the key is dropped once.
-    guard::plain(|| unsafe {
+    guard::call(|| unsafe {
         find(key)?;
         let inner = key.cast::<Inner>();
         (*inner).mark = Mark::NONE;
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn iothub_key_sign(
     signature: *mut u8,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    guard::plain(|| unsafe {
+    guard::call(|| unsafe {
         let to = ptr::exclusive(signature.cast::<[u8; 32]>())?;
         *to = find(key)?.sign(ptr::bytes(message)?);
         Ok(IOTHUB_OK)
@@ -216,24 +216,22 @@ pub unsafe extern "C" fn iothub_key_token(
     len: *mut usize,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let len = ptr::out(len);
-        guard::plain(|| {
-            let (len, key, resource) = (len?, find(key)?, iothub_resource::read(resource)?);
-            let (name, room) = (ptr::optional_text(key_name)?, ptr::room(buffer, buffer_size)?);
-            match key.token_for(&resource, UnixSeconds(expiry), name, room) {
-                Ok(token) => {
-                    *len = token.len();
-                    Ok(IOTHUB_OK)
-                }
-                Err(CapacityError::BufferTooSmall { needed }) => {
-                    *len = needed;
-                    Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL))
-                }
-                Err(_) => Err(Misuse(IOTHUB_ERR_CAPACITY)),
+    guard::call(|| unsafe {
+        let len = ptr::out(len)?;
+        let (len, key, resource) = (len, find(key)?, iothub_resource::read(resource)?);
+        let (name, room) = (ptr::optional_text(key_name)?, ptr::room(buffer, buffer_size)?);
+        match key.token_for(&resource, UnixSeconds(expiry), name, room) {
+            Ok(token) => {
+                *len = token.len();
+                Ok(IOTHUB_OK)
             }
-        })
-    }
+            Err(CapacityError::BufferTooSmall { needed }) => {
+                *len = needed;
+                Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL))
+            }
+            Err(_) => Err(Misuse(IOTHUB_ERR_CAPACITY)),
+        }
+    })
 }
 
 /// Makes the key of one device of an enrollment group, whose key `group` is.
@@ -258,10 +256,11 @@ pub unsafe extern "C" fn iothub_key_derive(
     group: *const iothub_key,
     registration_id: iothub_str,
 ) -> iothub_status {
-    // SAFETY: the caller's promise. The group's key is used before the other is written.
+    // SAFETY: the caller's promise.
     unsafe {
-        let derived = find(group).and_then(|group| Ok(group.derive_device_key(ptr::text(registration_id)?)));
-        init(key, key_size, core::ptr::null_mut(), || derived.map(Ok))
+        init(key, key_size, core::ptr::null_mut(), || {
+            Ok(Ok(find(group)?.derive_device_key(ptr::text(registration_id)?)))
+        })
     }
 }
 

@@ -112,13 +112,11 @@ impl iothub_received_property {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_properties_iter(bag: iothub_str, iter: *mut iothub_property_iter) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let iter = ptr::out(iter);
-        guard::plain(|| {
-            *iter? = iothub_property_iter::new(Properties::new(ptr::text(bag)?).iter().rest());
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let iter = ptr::out(iter)?;
+        *iter = iothub_property_iter::new(Properties::new(ptr::text(bag)?).iter().rest());
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// The next property, system or application, in the order of the bag. Repeated names are kept.
@@ -136,21 +134,19 @@ pub unsafe extern "C" fn iothub_properties_next(
     property: *mut iothub_received_property,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let property = ptr::out(property);
-        guard::plain(|| {
-            let (iter, out) = (ptr::exclusive(iter)?, property?);
-            if iothub_property_iter::mark(iter.rest).number() != iter.mark {
-                return Err(Misuse(crate::status::IOTHUB_ERR_NOT_INITIALIZED));
-            }
-            // The mark says that this text was looked at.
-            let mut rest = PropertyIter::resume(ptr::checked(iter.rest));
-            let Some(found) = rest.next() else { return Ok(0) };
-            *out = iothub_received_property::new(&found);
-            *iter = iothub_property_iter::new(rest.rest());
-            Ok(1)
-        })
-    }
+    guard::call(|| unsafe {
+        let property = ptr::out(property)?;
+        let iter = ptr::exclusive(iter)?;
+        if iothub_property_iter::mark(iter.rest).number() != iter.mark {
+            return Err(Misuse(crate::status::IOTHUB_ERR_NOT_INITIALIZED));
+        }
+        // The mark says that this text was looked at.
+        let mut rest = PropertyIter::resume(ptr::checked(iter.rest));
+        let Some(found) = rest.next() else { return Ok(0) };
+        *property = iothub_received_property::new(&found);
+        *iter = iothub_property_iter::new(rest.rest());
+        Ok(1)
+    })
 }
 
 /// The first property of this name, compared decoded: `$.mid` finds `%24.mid`.
@@ -171,15 +167,12 @@ pub unsafe extern "C" fn iothub_properties_get(
     property: *mut iothub_received_property,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let property = ptr::out(property);
-        guard::plain(|| {
-            let (out, bag, name) = (property?, Properties::new(ptr::text(bag)?), ptr::text(name)?);
-            let Some(found) = bag.get(name) else { return Ok(0) };
-            *out = iothub_received_property::new(&found);
-            Ok(1)
-        })
-    }
+    guard::call(|| unsafe {
+        let property = ptr::out(property)?;
+        let Some(found) = Properties::new(ptr::text(bag)?).get(ptr::text(name)?) else { return Ok(0) };
+        *property = iothub_received_property::new(&found);
+        Ok(1)
+    })
 }
 
 /// A system property: the first one of its kind that has a value.
@@ -197,25 +190,23 @@ pub unsafe extern "C" fn iothub_properties_get(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_properties_system(bag: iothub_str, system: u32, value: *mut iothub_str) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        let value = ptr::out(value);
-        guard::plain(|| {
-            let (out, bag) = (value?, Properties::new(ptr::text(bag)?));
-            if !(IOTHUB_SYSTEM_MESSAGE_ID..=IOTHUB_SYSTEM_OPERATION).contains(&system) {
-                return Err(Misuse(IOTHUB_ERR_BAD_VALUE));
+    guard::call(|| unsafe {
+        let value = ptr::out(value)?;
+        let bag = Properties::new(ptr::text(bag)?);
+        if !(IOTHUB_SYSTEM_MESSAGE_ID..=IOTHUB_SYSTEM_OPERATION).contains(&system) {
+            return Err(Misuse(IOTHUB_ERR_BAD_VALUE));
+        }
+        let position = (system - IOTHUB_SYSTEM_MESSAGE_ID) as usize;
+        for property in bag.iter() {
+            if let Some(found) = property.value
+                && property.system_position() == Some(position)
+            {
+                *value = iothub_str::new(found.raw());
+                return Ok(1);
             }
-            let position = (system - IOTHUB_SYSTEM_MESSAGE_ID) as usize;
-            for property in bag.iter() {
-                if let Some(value) = property.value
-                    && property.system_position() == Some(position)
-                {
-                    *out = iothub_str::new(value.raw());
-                    return Ok(1);
-                }
-            }
-            Ok(0)
-        })
-    }
+        }
+        Ok(0)
+    })
 }
 
 /// Decodes a name or value. Every text is percent-encoded text: what looks like an escape and is none stands for itself.
@@ -240,19 +231,17 @@ pub unsafe extern "C" fn iothub_text_decode(
     len: *mut usize,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let len = ptr::out(len);
-        guard::plain(|| {
-            let (len, buffer) = (len?, ptr::room(buffer, buffer_size)?);
-            let encoded = Encoded::new(ptr::text(encoded)?);
-            *len = encoded.decoded_len();
-            match encoded.decode(buffer) {
-                Ok(_) => Ok(IOTHUB_OK),
-                Err(DecodeError::TooSmall { .. }) => Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL)),
-                Err(_) => Err(Misuse(IOTHUB_ERR_NOT_UTF8)),
-            }
-        })
-    }
+    guard::call(|| unsafe {
+        let len = ptr::out(len)?;
+        let buffer = ptr::room(buffer, buffer_size)?;
+        let encoded = Encoded::new(ptr::text(encoded)?);
+        *len = encoded.decoded_len();
+        match encoded.decode(buffer) {
+            Ok(_) => Ok(IOTHUB_OK),
+            Err(DecodeError::TooSmall { .. }) => Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL)),
+            Err(_) => Err(Misuse(IOTHUB_ERR_NOT_UTF8)),
+        }
+    })
 }
 
 /// Whether a name or value says the same as a text.
@@ -269,5 +258,5 @@ pub unsafe extern "C" fn iothub_text_decode(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_text_equals(encoded: iothub_str, text: iothub_str) -> i32 {
     // SAFETY: the caller's promise.
-    guard::plain(|| unsafe { Ok((Encoded::new(ptr::text(encoded)?) == *ptr::text(text)?).into()) })
+    guard::call(|| unsafe { Ok((Encoded::new(ptr::text(encoded)?) == *ptr::text(text)?).into()) })
 }

@@ -77,16 +77,14 @@ pub unsafe extern "C" fn iothub_request_keep(
     kept: *mut iothub_kept_request,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let kept = ptr::out(kept);
-        guard::plain(|| {
-            let (request, kept) = (ptr::shared(request)?, kept?);
-            let id = ptr::text(request.id)?.as_bytes();
-            let room = kept.id.get_mut(..id.len()).ok_or(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL))?;
-            room.copy_from_slice(id);
-            kept.id_len = id.len() as u8;
-            kept.connection = request.connection;
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let kept = ptr::out(kept)?;
+        let request = ptr::shared(request)?;
+        let id = ptr::text(request.id)?.as_bytes();
+        let room = kept.id.get_mut(..id.len()).ok_or(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL))?;
+        room.copy_from_slice(id);
+        kept.id_len = id.len() as u8;
+        kept.connection = request.connection;
+        Ok(IOTHUB_OK)
+    })
 }

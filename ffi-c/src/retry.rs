@@ -109,7 +109,7 @@ pub unsafe extern "C" fn iothub_retry_policy_init(
     policy: *mut iothub_retry_policy,
     policy_size: usize,
 ) -> iothub_status {
-    guard::plain(|| {
+    guard::call(|| {
         ptr::place(policy)?;
         if policy_size < size_of::<iothub_retry_policy>() {
             return Err(Misuse(IOTHUB_ERR_STRUCT_SIZE));
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn iothub_backoff_init(
     backoff_size: usize,
     policy: *const iothub_retry_policy,
 ) -> iothub_status {
-    guard::plain(|| {
+    guard::call(|| {
         ptr::place(backoff)?;
         if backoff_size < size_of::<iothub_backoff>() {
             return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE));
@@ -208,22 +208,20 @@ pub unsafe extern "C" fn iothub_backoff_next(
     retry: *mut iothub_retry,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let retry = ptr::out(retry);
-        guard::plain(|| {
-            let (out, inner) = (retry?, find(backoff)?);
-            let cause = match cause {
-                IOTHUB_RETRY_LOST => RetryCause::Lost,
-                IOTHUB_RETRY_UNAVAILABLE => RetryCause::Unavailable,
-                IOTHUB_RETRY_UNAUTHORIZED => RetryCause::Unauthorized,
-                IOTHUB_RETRY_REJECTED => RetryCause::Rejected,
-                _ => return Err(Misuse(IOTHUB_ERR_BAD_VALUE)),
-            };
-            let next = (*inner).backoff.next(cause, Duration::from_millis(ready_for_ms.into()), random);
-            *out = iothub_retry { after_ms: next.after.as_millis() as u32, reprovision: next.reprovision };
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let retry = ptr::out(retry)?;
+        let (out, inner) = (retry, find(backoff)?);
+        let cause = match cause {
+            IOTHUB_RETRY_LOST => RetryCause::Lost,
+            IOTHUB_RETRY_UNAVAILABLE => RetryCause::Unavailable,
+            IOTHUB_RETRY_UNAUTHORIZED => RetryCause::Unauthorized,
+            IOTHUB_RETRY_REJECTED => RetryCause::Rejected,
+            _ => return Err(Misuse(IOTHUB_ERR_BAD_VALUE)),
+        };
+        let next = (*inner).backoff.next(cause, Duration::from_millis(ready_for_ms.into()), random);
+        *out = iothub_retry { after_ms: next.after.as_millis() as u32, reprovision: next.reprovision };
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// Forgets all failures, as after a new assignment by the Device Provisioning Service.
@@ -237,7 +235,7 @@ pub unsafe extern "C" fn iothub_backoff_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_backoff_reset(backoff: *mut iothub_backoff) -> iothub_status {
     // SAFETY: the caller's promise.
-    guard::plain(|| unsafe {
+    guard::call(|| unsafe {
         (*find(backoff)?).backoff.reset();
         Ok(IOTHUB_OK)
     })
@@ -255,13 +253,11 @@ pub unsafe extern "C" fn iothub_backoff_reset(backoff: *mut iothub_backoff) -> i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_backoff_failures(backoff: *const iothub_backoff, failures: *mut u32) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let failures = ptr::out(failures);
-        guard::plain(|| {
-            *failures? = (*find(backoff)?).backoff.failures();
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let failures = ptr::out(failures)?;
+        *failures = (*find(backoff)?).backoff.failures();
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// The IOTHUB_RETRY_* for the status a connection ended with: `u.disconnected.error.status`, or what any call gave.

@@ -51,7 +51,7 @@ pub unsafe extern "C" fn iothub_rx_init(
     memory: *mut u8,
     memory_len: usize,
 ) -> iothub_status {
-    guard::plain(|| {
+    guard::call(|| {
         ptr::place(rx)?;
         if rx_size < size_of::<iothub_rx>() {
             return Err(Misuse(IOTHUB_ERR_OBJECT_SIZE));
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn iothub_rx_space(
     // SAFETY: the caller's promise.
     unsafe {
         let (space, space_len) = (ptr::out(space), ptr::out(space_len));
-        guard::plain(|| {
+        guard::call(|| {
             let (space, space_len) = (space?, space_len?);
             let room = find(rx)?.space();
             (*space, *space_len) = (room.as_mut_ptr(), room.len());
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn iothub_rx_space(
 /// `rx` points to an iothub_rx.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_rx_commit(rx: *mut iothub_rx, count: usize) -> iothub_status {
-    guard::plain(|| {
+    guard::call(|| {
         // SAFETY: the caller's promise.
         unsafe { find(rx) }?.commit(count);
         Ok(IOTHUB_OK)
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn iothub_rx_commit(rx: *mut iothub_rx, count: usize) -> i
 /// `rx` points to an iothub_rx.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_rx_clear(rx: *mut iothub_rx) -> iothub_status {
-    guard::plain(|| {
+    guard::call(|| {
         // SAFETY: the caller's promise.
         unsafe { find(rx) }?.clear();
         Ok(IOTHUB_OK)

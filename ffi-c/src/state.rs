@@ -4,7 +4,7 @@ use crate::guard;
 use crate::ptr::{self, Zeroed};
 use crate::status::{IOTHUB_ERR_STALE, IOTHUB_OK, iothub_status};
 use crate::translate;
-use crate::types::{iothub_client, iothub_token};
+use crate::types::{IOTHUB_TOKEN_NONE, iothub_client, iothub_token};
 use iothub_proto::error::TimeoutReason;
 
 /// Where the connection is. This: no connection. Commands are kept for the next one.
@@ -77,7 +77,7 @@ unsafe impl Zeroed for iothub_pending {}
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_has_event(client: *const iothub_client) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { guard::peek(client, |client| Ok(client.has_event().into())) }
+    guard::call(|| unsafe { Ok(guard::peek(client)?.has_event().into()) })
 }
 
 /// Where the connection is.
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn iothub_client_has_event(client: *const iothub_client) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_state(client: *const iothub_client) -> i32 {
     // SAFETY: the caller's promise. The states count as their numbers do; a test goes through all of them.
-    unsafe { guard::peek(client, |client| Ok(client.state() as i32)) }
+    guard::call(|| unsafe { Ok(guard::peek(client)?.state() as i32) })
 }
 
 /// What iothub_client_poll_timeout() is about.
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn iothub_client_state(client: *const iothub_client) -> i3
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_timeout_reason(client: *const iothub_client) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { guard::peek(client, |client| Ok(client.timeout_reason().map_or(IOTHUB_TIMEOUT_NONE, reason))) }
+    guard::call(|| unsafe { Ok(guard::peek(client)?.timeout_reason().map_or(IOTHUB_TIMEOUT_NONE, reason)) })
 }
 
 /// The reasons count as their numbers do; a test goes through all of them.
@@ -128,19 +128,17 @@ pub unsafe extern "C" fn iothub_client_pending(
     pending: *mut iothub_pending,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let out = ptr::out(pending);
-        guard::peek(client, |client| {
-            let (out, pending) = (out?, client.pending());
-            *out = iothub_pending {
-                telemetry: pending.telemetry.into(),
-                twin_requests: pending.twin_requests.into(),
-                method_answers: pending.method_answers.into(),
-                messages: pending.messages.into(),
-            };
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let out = ptr::out(pending)?;
+        let pending = guard::peek(client)?.pending();
+        *out = iothub_pending {
+            telemetry: pending.telemetry.into(),
+            twin_requests: pending.twin_requests.into(),
+            method_answers: pending.method_answers.into(),
+            messages: pending.messages.into(),
+        };
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// QoS 1 telemetry not acknowledged, sent or not: the first `capacity` of its tokens, oldest first.
@@ -162,19 +160,17 @@ pub unsafe extern "C" fn iothub_client_unacked(
     count: *mut usize,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let out = ptr::out(count);
-        guard::peek(client, |client| {
-            let (out, room) = (out?, ptr::records(tokens, capacity, 0)?);
-            for token in client.unacked() {
-                if let Some(to) = room.get_mut(*out) {
-                    *to = translate::telemetry(token);
-                }
-                *out += 1;
+    guard::call(|| unsafe {
+        let count = ptr::out(count)?;
+        let room = ptr::records(tokens, capacity, IOTHUB_TOKEN_NONE)?;
+        for token in guard::peek(client)?.unacked() {
+            if let Some(to) = room.get_mut(*count) {
+                *to = translate::telemetry(token);
             }
-            Ok(IOTHUB_OK)
-        })
-    }
+            *count += 1;
+        }
+        Ok(IOTHUB_OK)
+    })
 }
 
 /// Whether a byte of a message has left, so that the hub may have it.
@@ -189,12 +185,10 @@ pub unsafe extern "C" fn iothub_client_unacked(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_telemetry_sent(client: *const iothub_client, token: iothub_token) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::peek(client, |client| {
-            let sent = client.telemetry_sent(translate::telemetry_token(token));
-            sent.map(i32::from).map_err(|_| ptr::Misuse(IOTHUB_ERR_STALE))
-        })
-    }
+    guard::call(|| unsafe {
+        let sent = guard::peek(client)?.telemetry_sent(translate::telemetry_token(token));
+        sent.map(i32::from).map_err(|_| ptr::Misuse(IOTHUB_ERR_STALE))
+    })
 }
 
 /// Bytes of the largest packet that fits into `tx` now.
@@ -208,7 +202,7 @@ pub unsafe extern "C" fn iothub_client_telemetry_sent(client: *const iothub_clie
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_tx_free(client: *const iothub_client) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { guard::peek(client, |client| Ok(i32::try_from(client.tx_free()).unwrap_or(i32::MAX))) }
+    guard::call(|| unsafe { Ok(i32::try_from(guard::peek(client)?.tx_free()).unwrap_or(i32::MAX)) })
 }
 
 /// Acknowledgements and answers that matched nothing since the client was made: a confused peer, or late answers to what
@@ -224,11 +218,9 @@ pub unsafe extern "C" fn iothub_client_tx_free(client: *const iothub_client) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iothub_client_strays(client: *const iothub_client, strays: *mut u32) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        let out = ptr::out(strays);
-        guard::peek(client, |client| {
-            *out? = client.strays();
-            Ok(IOTHUB_OK)
-        })
-    }
+    guard::call(|| unsafe {
+        let strays = ptr::out(strays)?;
+        *strays = guard::peek(client)?.strays();
+        Ok(IOTHUB_OK)
+    })
 }

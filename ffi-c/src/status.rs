@@ -172,9 +172,9 @@ pub extern "C" fn iothub_status_str(status: iothub_status) -> *const c_char {
 
 /// The status that stands for `error`.
 #[cfg_attr(target_os = "none", inline(never))]
-pub(crate) fn status_of(error: Error) -> iothub_status {
-    match error {
-        Error::Usage(error) => usage(error),
+pub(crate) fn status_of(error: &Error) -> iothub_status {
+    match *error {
+        Error::Usage(ref error) => usage(error),
         Error::Capacity(error) => match error {
             CapacityError::TxFull { .. } => IOTHUB_ERR_TX_FULL,
             CapacityError::TooLarge { .. } => IOTHUB_ERR_TOO_LARGE,
@@ -183,7 +183,7 @@ pub(crate) fn status_of(error: Error) -> iothub_status {
             _ => IOTHUB_ERR_CAPACITY,
         },
         // The machine's enums count as these numbers do; a test goes through all of them.
-        Error::Peer(error) => ranked(IOTHUB_ERR_PEER_FORBIDDEN_TYPE, error.kind as i32, IOTHUB_ERR_PEER),
+        Error::Peer(ref error) => ranked(IOTHUB_ERR_PEER_FORBIDDEN_TYPE, error.kind as i32, IOTHUB_ERR_PEER),
         Error::Refused(refusal) => IOTHUB_ERR_REFUSED_PROTOCOL_VERSION + 1 - i32::from(refusal.code()),
         Error::TimedOut(reason) => timed_out(reason),
         _ => IOTHUB_ERR_INTERNAL,
@@ -199,7 +199,7 @@ fn timed_out(reason: TimeoutReason) -> iothub_status {
     ranked(IOTHUB_ERR_TIMED_OUT_CONNACK, reason as i32, IOTHUB_ERR_TIMED_OUT)
 }
 
-fn usage(error: UsageError) -> iothub_status {
+fn usage(error: &UsageError) -> iothub_status {
     match error {
         UsageError::BadInstant => IOTHUB_ERR_BAD_INSTANT,
         UsageError::InvalidState => IOTHUB_ERR_INVALID_STATE,

@@ -2,7 +2,6 @@
 
 use crate::error::iothub_error;
 use crate::event::*;
-use crate::guard::Fault;
 use crate::request::iothub_request;
 use crate::types::{IOTHUB_VERSION_NONE, iothub_bytes, iothub_str, iothub_token};
 use iothub_proto::Event;
@@ -32,7 +31,8 @@ fn message(token: Option<MessageToken>) -> iothub_token {
 
 /// Writes `event` into `to`, which is zeroed.
 #[cfg_attr(target_os = "none", inline(never))]
-pub(crate) fn write(to: &mut iothub_event, event: &Event<'_>) {
+pub(crate) fn write(to: &mut iothub_event, event: &Option<Event<'_>>) {
+    let Some(event) = event else { return };
     to.kind = match *event {
         Event::Connected { session_present } => {
             to.u.connected = iothub_event_connected { session_present };
@@ -162,7 +162,7 @@ fn ended_by(ended: &Disconnected) -> iothub_event_disconnected {
     let (reason, error) = match ended.reason {
         DisconnectReason::Requested => (IOTHUB_DISCONNECT_REQUESTED, iothub_error::of(0)),
         DisconnectReason::TransportClosed => (IOTHUB_DISCONNECT_TRANSPORT_CLOSED, iothub_error::of(0)),
-        DisconnectReason::Failed(error) => (IOTHUB_DISCONNECT_FAILED, Fault::Machine(error).into()),
+        DisconnectReason::Failed(ref error) => (IOTHUB_DISCONNECT_FAILED, iothub_error::from(error)),
         _ => (0, iothub_error::of(0)),
     };
     iothub_event_disconnected {

@@ -1,19 +1,19 @@
 //! The machine itself, with the verbs of the plan.
 
+use crate::driver::{End, Inner};
 use crate::enums::{TIMEOUT_REASON, WITHDRAWN, features, state};
 use crate::errors::{Fault, ended, in_use};
-use crate::events::{RequestId, convert};
+use crate::events::RequestId;
 use crate::identity::Identity;
-use crate::input::{Input, Payload};
+use crate::input::Payload;
 use crate::outgoing::{Pairs, Telemetry, qos};
 use crate::properties::SystemProperties;
 use crate::record::record;
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, SETTINGS, Settings};
 use crate::time::{duration, instant, seconds};
 use iothub_proto::event::{MessageToken, TelemetryToken};
-use iothub_proto::time::Instant;
 use iothub_proto::topic::SystemProperties as System;
-use iothub_proto::{ConnectOptions, Handled, OwnedClient, OwnedLimits, State, Telemetry as Message};
+use iothub_proto::{ConnectOptions, OwnedClient, OwnedLimits, Telemetry as Message};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -30,103 +30,6 @@ record! {
         method_answers: u16,
         /// Messages delivered and not acknowledged or left.
         messages: u16,
-    }
-}
-
-/// Where the end of input is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Not in sight.
-    Open,
-    /// Behind the bytes that wait.
-    Waits,
-    /// The machine was told.
-    Told,
-}
-
-struct Inner {
-    machine: OwnedClient,
-    input: Input,
-    /// When the last call was made.
-    now: Instant,
-    end: End,
-}
-
-impl Inner {
-    fn at(&mut self, now: f64) -> Result<Instant, Fault> {
-        self.now = instant(now)?;
-        Ok(self.now)
-    }
-
-    /// The transport is gone. What came before is taken in first.
-    fn eof(&mut self, py: Python<'_>) -> Result<(), Fault> {
-        if self.end != End::Told && self.input.filled(py).is_empty() {
-            self.machine.handle_eof(self.now)?;
-            self.end = End::Told;
-        } else if self.end == End::Open {
-            self.end = End::Waits;
-        }
-        Ok(())
-    }
-
-    fn next_event<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        loop {
-            let outcome = self.machine.handle_input(self.now, self.input.filled(py));
-            let over = matches!(self.machine.state(), State::Offline | State::Failed);
-            let (consumed, event) = match outcome {
-                Ok(Handled { consumed, event, .. }) => (consumed, event.map(|event| convert(py, &event))),
-                Err(error) => {
-                    if over {
-                        self.input.clear();
-                    }
-                    return Err(Fault::from(error).into());
-                }
-            };
-            if over {
-                // What is left came on a connection that is over, and would be taken for the next one's.
-                self.input.clear();
-            } else {
-                self.input.take(py, consumed);
-            }
-            if event.is_some() {
-                return event.transpose();
-            }
-            if consumed == 0 {
-                if self.end != End::Waits {
-                    return Ok(None);
-                }
-                // No more will come of the packet that has begun.
-                self.input.clear();
-                self.eof(py)?;
-            }
-        }
-    }
-
-    /// Up to `most` bytes, taken as sent.
-    fn data_to_send<'py>(&mut self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyBytes>> {
-        if self.end != End::Open {
-            return Ok(PyBytes::new(py, b""));
-        }
-        let Some(first) = self.machine.poll_transmit() else { return Ok(PyBytes::new(py, b"")) };
-        let first = first.get(..most).unwrap_or(first);
-        let mut len = first.len();
-        // Mostly it is one packet: it is copied once.
-        let one = PyBytes::new(py, first);
-        let mut all = Vec::new();
-        self.machine.confirm_transmit(self.now, len).map_err(Fault::from)?;
-        while len < most
-            && let Some(next) = self.machine.poll_transmit()
-        {
-            if all.is_empty() {
-                all.extend_from_slice(one.as_bytes());
-            }
-            let next = next.get(..most - len).unwrap_or(next);
-            let taken = next.len();
-            all.extend_from_slice(next);
-            len += taken;
-            self.machine.confirm_transmit(self.now, taken).map_err(Fault::from)?;
-        }
-        Ok(if all.is_empty() { one } else { PyBytes::new(py, &all) })
     }
 }
 
@@ -168,11 +71,10 @@ impl Client {
         limits: Option<&Bound<'_, Limits>>,
     ) -> PyResult<Self> {
         let identity = identity.get().lend();
-        let settings =
-            settings.map_or_else(|| Settings::default().of(&identity), |settings| settings.get().of(&identity));
+        let settings = settings.map_or_else(|| SETTINGS.of(&identity), |settings| settings.get().of(&identity));
         let limits = limits.map_or_else(OwnedLimits::default, |limits| limits.get().of());
         let machine = OwnedClient::new(&identity, settings, limits).map_err(Fault::from)?;
-        Ok(Self(Mutex::new(Inner { machine, input: Input::default(), now: Instant::ZERO, end: End::Open })))
+        Ok(Self(Mutex::new(Inner::new(machine))))
     }
 
     /// The transport is up: sign in. CONNECT is in the next data_to_send().
@@ -334,6 +236,13 @@ impl Client {
             inner.machine.send_telemetry(now, &Message { payload, qos, system: &system, properties: &properties })
         })?;
         Ok(token.map_err(Fault::from)?.to_bits())
+    }
+
+    /// Whether any byte of a message has left: then the hub may have it, and it may be acknowledged.
+    #[pyo3(signature = (token, /))]
+    fn telemetry_sent(&self, py: Python<'_>, token: u32) -> PyResult<bool> {
+        let token = TelemetryToken::from_bits(token);
+        Ok(self.lock(py)?.machine.telemetry_sent(token).map_err(Fault::from)?)
     }
 
     /// Takes a message back: it is not sent (again), and no acknowledgement is reported.

@@ -8,7 +8,6 @@ use pyo3::types::PyBytes;
 ///
 /// The caller's `bytes` are immutable, so one that comes when nothing waits is read where it is. What is left of it when
 /// more comes, a packet's beginning, is copied.
-#[derive(Default)]
 pub(crate) struct Input {
     chunk: Option<Py<PyBytes>>,
     /// Where a packet began before the present chunk; empty while there is a chunk.
@@ -18,6 +17,10 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    pub(crate) const fn new() -> Self {
+        Self { chunk: None, rest: Vec::new(), taken: 0 }
+    }
+
     /// More bytes came.
     pub(crate) fn push(&mut self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = data.py();
@@ -65,7 +68,7 @@ impl Input {
 
     /// Drops everything, and the memory.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new();
     }
 }
 

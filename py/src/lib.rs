@@ -9,6 +9,7 @@
 
 mod auth;
 mod client;
+mod driver;
 mod enums;
 mod errors;
 mod events;
@@ -52,4 +53,10 @@ mod _native {
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name.
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// A received property bag is taken apart by `match`, like any mapping.
+    #[pymodule_init]
+    fn init(py: pyo3::Python<'_>) -> pyo3::PyResult<()> {
+        pyo3::types::PyMapping::register::<Properties>(py)
+    }
 }

@@ -3,10 +3,9 @@
 use iothub_proto::topic::{Encoded, Properties as Bag, Property, ReceivedSystem, SystemProperties as System};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyMapping, PyString};
 use pyo3::{IntoPyObjectExt, intern};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The application properties of a received message: an immutable mapping of names to values, in their order.
 ///
@@ -25,27 +24,37 @@ use std::sync::Arc;
 #[pyclass(frozen, mapping, module = "iothub_proto")]
 pub(crate) struct Properties {
     bag: Arc<str>,
-    first: PyOnceLock<Py<PyDict>>,
+    first: OnceLock<Py<PyDict>>,
 }
 
 impl Properties {
     pub(crate) const fn of(bag: Arc<str>) -> Self {
-        Self { bag, first: PyOnceLock::new() }
+        Self { bag, first: OnceLock::new() }
     }
 
     /// The application's properties, the first of each name.
     fn dict<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let first = self.first.get_or_try_init(py, || {
-            let dict = PyDict::new(py);
+        if let Some(dict) = self.first.get() {
+            return Ok(dict.bind(py));
+        }
+        let dict = PyDict::new(py);
+        let mut count = 0usize;
+        for property in application(&self.bag) {
+            dict.set_item(text(py, property.name)?, value(py, &property)?)?;
+            count += 1;
+        }
+        if dict.len() < count {
+            // A name is repeated, which is rare: once more, with care.
+            dict.clear();
             for property in application(&self.bag) {
                 let name = text(py, property.name)?;
                 if !dict.contains(&name)? {
                     dict.set_item(name, value(py, &property)?)?;
                 }
             }
-            Ok::<_, PyErr>(dict.unbind())
-        })?;
-        Ok(first.bind(py))
+        }
+        // Made before the lock is asked, so that nobody waits in it for the interpreter.
+        Ok(self.first.get_or_init(|| dict.unbind()).bind(py))
     }
 }
 
@@ -140,15 +149,31 @@ impl Properties {
     }
 }
 
+/// Names of system properties after '$.'.
+const SHORT_NAMES: [&str; 16] = [
+    "mid", "cid", "uid", "to", "ct", "ce", "exp", "ctime", "on", "ifid", "schema", "sub", "cdid", "cmid", "diagid",
+    "diagctx",
+];
+
 type Pair<'py> = (Bound<'py, PyString>, Option<Bound<'py, PyString>>);
 
 /// The properties of `bag` that are no system properties.
 fn application(bag: &str) -> impl Iterator<Item = Property<'_>> {
-    Bag::new(bag).iter().filter(|property| {
-        // By far most names need no search: those of the hub begin with one of these.
-        let may_be_system = matches!(property.name.raw().as_bytes().first(), Some(b'$' | b'%' | b'i'));
-        !(may_be_system && property.is_system())
-    })
+    Bag::new(bag).iter().filter(|property| !is_system(property))
+}
+
+/// [`Property::is_system`], which decodes the name for each one that there is, without that for spellings in use.
+fn is_system(property: &Property<'_>) -> bool {
+    let name = property.name.raw();
+    match name.as_bytes().first() {
+        Some(b'$' | b'%') => {
+            let known =
+                name.strip_prefix("%24.").or_else(|| name.strip_prefix("$.")).filter(|rest| !rest.contains('%'));
+            known.map_or_else(|| property.is_system(), |rest| SHORT_NAMES.contains(&rest))
+        }
+        Some(b'i') => property.is_system(),
+        _ => false,
+    }
 }
 
 fn pair<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Pair<'py>> {

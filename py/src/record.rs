@@ -10,9 +10,8 @@ use iothub_proto::time::Duration;
 use iothub_proto::topic::{Features, Properties as Bag};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes of a payload that `repr` shows.
 const SHOWN: usize = 48;
@@ -162,19 +161,23 @@ impl Field for Option<Error> {
 /// A property bag, until somebody wants it.
 pub(crate) struct Lazy {
     bag: Arc<str>,
-    properties: PyOnceLock<Py<Properties>>,
+    properties: OnceLock<Py<Properties>>,
 }
 
 impl Lazy {
     pub(crate) fn new(bag: Bag<'_>) -> Self {
-        Self { bag: bag.raw().into(), properties: PyOnceLock::new() }
+        Self { bag: bag.raw().into(), properties: OnceLock::new() }
     }
 }
 
 impl Field for Lazy {
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let properties = self.properties.get_or_try_init(py, || Py::new(py, Properties::of(self.bag.clone())))?;
-        Ok(properties.bind(py).clone().into_any())
+        if let Some(properties) = self.properties.get() {
+            return Ok(properties.bind(py).clone().into_any());
+        }
+        // Made before the lock is asked, so that nobody waits in it for the interpreter.
+        let properties = Py::new(py, Properties::of(self.bag.clone()))?;
+        Ok(self.properties.get_or_init(|| properties).bind(py).clone().into_any())
     }
 
     fn same(&self, _: Python<'_>, other: &Self) -> PyResult<bool> {

@@ -7,36 +7,7 @@ use iothub_proto::auth::Identity;
 use iothub_proto::topic::Features;
 use iothub_proto::{Config, OwnedLimits, Settings as Machine};
 use pyo3::prelude::*;
-use std::sync::Arc;
-
-/// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
-///
-/// features: what to subscribe to after each CONNACK; None for all that the identity can have. Client.subscribe adds.
-/// twin_sync: fetch the twin after each connect and whenever a desired patch was missed; None if the features allow it.
-/// keep_alive: silence in whole seconds after which the hub may give the device up (times 1.5), 0 to 1177; 0 for none.
-/// clean_session: the hub discards what it queued.
-/// auto_accept: accept each message at the call of Client.next_event after the one that delivered it.
-/// max_packet: bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event.
-/// packet_limit: bytes of the largest packet at all: a larger one is a protocol error.
-/// connect_reserve: bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs.
-/// send_window: QoS 1 messages on their way at once; at least 1.
-/// connect_timeout: from CONNECT to CONNACK.
-/// subscribe_timeout: from SUBSCRIBE to SUBACK.
-/// ping_timeout: from PINGREQ to PINGRESP.
-/// puback_timeout: without any PUBACK while messages wait for one.
-/// send_timeout: without any byte taken while bytes wait.
-/// request_timeout: for a twin request to be answered.
-/// drain_timeout: for a polite disconnect to settle what is in flight.
-/// close_timeout: for DISCONNECT to be taken.
-/// credential_margin: how long before its end a credential is reported as expiring.
-#[pyclass(frozen, eq, module = "iothub_proto")]
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Settings {
-    features: Option<Features>,
-    twin_sync: Option<bool>,
-    device: Arc<Machine>,
-    module: Arc<Machine>,
-}
+use std::sync::{Arc, LazyLock};
 
 impl Settings {
     /// As the machine of `identity` takes them.
@@ -45,41 +16,59 @@ impl Settings {
     }
 
     /// All that does not depend on the identity.
-    fn resolve(common: Machine, features: Option<Features>, twin_sync: Option<bool>) -> Self {
+    fn resolve(common: Machine, features: Option<Features>) -> Self {
         let resolve = |identity| {
             let features = features.unwrap_or(Config::new(identity).settings.features);
-            let both = Features::TWIN.union(Features::DESIRED);
-            let twin_sync = twin_sync.unwrap_or_else(|| features.contains(both));
-            Arc::new(Machine { features, twin_sync, ..common })
+            Arc::new(Machine { features, ..common })
         };
         // The names do not matter here.
         let (device, module) = (Identity::device("h", "d"), Identity::module("h", "d", "m"));
-        Self { features, twin_sync, device: resolve(device), module: resolve(module) }
+        Self { features, device: resolve(device), module: resolve(module) }
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self::resolve(Machine::default(), None, None)
-    }
+/// The defaults, with twin synchronisation as for every identity.
+fn default() -> Machine {
+    Machine { twin_sync: true, ..Machine::default() }
 }
+
+/// The settings of all clients that are given none.
+pub(crate) static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings::resolve(default(), None));
 
 macro_rules! settings {
-    ($(flag $flag:ident,)* $(number $number:ident,)* $(time $time:ident,)*) => {
+    (
+        $features:literal,
+        $(flag $flag:ident: $flag_doc:literal,)*
+        $(number $number:ident: $number_doc:literal,)*
+        $(time $time:ident: $time_doc:literal,)*
+    ) => {
+        /// How a client behaves. A fleet shares one. All times are in seconds, with a resolution of 1 ms.
+        ///
+        #[doc = concat!("features: ", $features)]
+        $(#[doc = concat!(stringify!($flag), ": ", $flag_doc)])*
+        $(#[doc = concat!(stringify!($number), ": ", $number_doc)])*
+        $(#[doc = concat!(stringify!($time), ": ", $time_doc)])*
+        #[pyclass(frozen, eq, module = "iothub_proto")]
+        #[derive(PartialEq, Eq, Debug)]
+        pub(crate) struct Settings {
+            features: Option<Features>,
+            device: Arc<Machine>,
+            module: Arc<Machine>,
+        }
+
         #[pymethods]
         impl Settings {
             #[new]
             #[allow(clippy::too_many_arguments)] // All are optional and named.
-            #[pyo3(signature = (*, features=None, twin_sync=None, $($flag=None,)* $($number=None,)* $($time=None,)*))]
+            #[pyo3(signature = (*, features=None, $($flag=None,)* $($number=None,)* $($time=None,)*))]
             fn new(
                 py: Python<'_>,
                 features: Option<u8>,
-                twin_sync: Option<bool>,
                 $($flag: Option<bool>,)*
                 $($number: Option<i64>,)*
                 $($time: Option<f64>,)*
             ) -> PyResult<Self> {
-                let mut common = Machine::default();
+                let mut common = default();
                 $(if let Some(flag) = $flag {
                     common.$flag = flag;
                 })*
@@ -90,44 +79,38 @@ macro_rules! settings {
                     common.$time = duration(time)?;
                 })*
                 let features = features.map(self::features).transpose()?;
-                Ok(Self::resolve(common, features, twin_sync))
+                Ok(Self::resolve(common, features))
             }
 
-            /// What to subscribe to; None for all that the identity can have.
+            #[doc = $features]
             #[getter]
             fn features<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
                 self.features.map(|features| feature(py, features)).transpose()
             }
 
-            /// Whether the twin is kept in step; None if the features allow it.
+            $(#[doc = $flag_doc]
             #[getter]
-            fn twin_sync(&self) -> Option<bool> {
-                self.twin_sync
-            }
-
-            $(#[getter]
             fn $flag(&self) -> bool {
                 self.device.$flag
             })*
 
-            $(#[getter]
+            $(#[doc = $number_doc]
+            #[getter]
             fn $number(&self) -> i64 {
                 self.device.$number.into()
             })*
 
-            $(#[getter]
+            $(#[doc = $time_doc]
+            #[getter]
             fn $time(&self) -> f64 {
                 span(self.device.$time)
             })*
 
             fn __repr__(&self) -> String {
-                let default = Machine::default();
+                let default = default();
                 let mut fields: Vec<String> = Vec::new();
                 if let Some(features) = self.features {
                     fields.push(format!("features={}", features.bits()));
-                }
-                if let Some(twin_sync) = self.twin_sync {
-                    fields.push(format!("twin_sync={}", if twin_sync { "True" } else { "False" }));
                 }
                 $(if self.device.$flag != default.$flag {
                     fields.push(format!("{}={}", stringify!($flag), if self.device.$flag { "True" } else { "False" }));
@@ -145,22 +128,24 @@ macro_rules! settings {
 }
 
 settings! {
-    flag clean_session,
-    flag auto_accept,
-    number keep_alive,
-    number max_packet,
-    number packet_limit,
-    number connect_reserve,
-    number send_window,
-    time connect_timeout,
-    time subscribe_timeout,
-    time ping_timeout,
-    time puback_timeout,
-    time send_timeout,
-    time request_timeout,
-    time drain_timeout,
-    time close_timeout,
-    time credential_margin,
+    "what to subscribe to after each CONNACK; default None, all that the identity can have. Client.subscribe adds.",
+    flag twin_sync: "fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features are subscribed; default True.",
+    flag clean_session: "the hub discards what it queued; default False.",
+    flag auto_accept: "accept each message at the call of Client.next_event after the one that delivered it; default False.",
+    number keep_alive: "silence in whole seconds after which the hub may give the device up (times 1.5), 0 (none) to 1177; default 240.",
+    number max_packet: "bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event; default 4096.",
+    number packet_limit: "bytes of the largest packet at all: a larger one is a protocol error; default 1 MiB.",
+    number connect_reserve: "bytes kept for CONNECT; 0 for what this identity with a SAS token and no will needs; default 0.",
+    number send_window: "QoS 1 messages on their way at once, 1 to 65535; default 65535.",
+    time connect_timeout: "from CONNECT to CONNACK; default 30.",
+    time subscribe_timeout: "from SUBSCRIBE to SUBACK; default 30.",
+    time ping_timeout: "from PINGREQ to PINGRESP; default 30.",
+    time puback_timeout: "without any PUBACK while messages wait for one; default 120.",
+    time send_timeout: "without any byte taken while bytes wait; default 60.",
+    time request_timeout: "for a twin request to be answered; default 60.",
+    time drain_timeout: "for a polite disconnect to settle what is in flight; default 5.",
+    time close_timeout: "for DISCONNECT to be taken; default 2.",
+    time credential_margin: "how long before its end a credential is reported as expiring; default 300.",
 }
 
 /// How much memory a client may take at most. It takes none while nothing is pending.
@@ -171,8 +156,11 @@ settings! {
 #[pyclass(frozen, eq, hash, get_all, module = "iothub_proto")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Limits {
+    /// Bytes for outgoing packets.
     tx: u32,
+    /// Messages and requests in flight.
     commands: u16,
+    /// Messages received and not yet acknowledged.
     messages: u16,
 }
 

@@ -11,13 +11,13 @@ const SLACK: f64 = 1e-3;
 
 /// Whole milliseconds, rounded down: nothing happens before its time.
 fn floor(seconds: f64) -> u64 {
-    seconds.mul_add(1_000.0, SLACK).floor() as u64
+    (seconds * 1_000.0 + SLACK) as u64
 }
 
 /// `now` of a caller.
 pub(crate) fn instant(seconds: f64) -> Result<Instant, Fault> {
     // NaN is not in the range either.
-    if !(0.0..=1e18).contains(&seconds) {
+    if !(0.0..=9e15).contains(&seconds) {
         return Err(UsageError::BadInstant.into());
     }
     Ok(Instant::from_millis(floor(seconds)))

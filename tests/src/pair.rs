@@ -42,22 +42,26 @@ use iothub_proto::{Client, ConnectOptions, Event, Telemetry};
 
 use crate::hub::{CloseReason, ConnId, Hub};
 use crate::link::{Break, End, Link, LinkConfig, Rng};
-use trace::{Sent, Trace};
+use trace::{History, Sent, Trace};
 
 pub use seen::Seen;
-pub use setup::Setup;
+pub use setup::{Memory, Setup};
 
-/// How long [`Pair::run_until`] lets the simulated clock run.
+/// How long [`PairIn::run_until`] lets the simulated clock run.
 const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Jumps of the clock in one run, before it counts as a livelock.
 const JUMPS: u32 = 200_000;
 
 /// Called with each event while it is alive, as an application's match is.
-pub type Handler = Box<dyn FnMut(&mut Client<'static>, Instant, &Event<'_>)>;
+pub type Handler<'m> = Box<dyn FnMut(&mut Client<'m>, Instant, &Event<'_>) + 'm>;
+
+/// Called with each packet that the client lends, before a byte of it is sent: several, if acknowledgements are lent
+/// together. What it gives is sent instead, and nothing if that is empty.
+pub type Tap<'m> = Box<dyn FnMut(&Client<'m>, Instant, &[u8]) -> Option<Vec<u8>> + 'm>;
 
 /// Something a test does when its time has come.
-type Action = Box<dyn FnOnce(&mut Pair)>;
+type Action<'m> = Box<dyn FnOnce(&mut PairIn<'m>)>;
 
 /// When to connect again after a connection has ended, however that was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,16 +88,21 @@ pub struct LinkCut {
 struct Transport {
     link: Link,
     conn: ConnId,
+    /// What the tap gave and the link has not taken.
+    tapped: Vec<u8>,
     /// Taken from the hub, and not yet by the link.
     outbox: Vec<u8>,
     client_open: bool,
     hub_open: bool,
 }
 
-/// A client, a hub, links between them and the clock of all.
-pub struct Pair {
+/// A [`PairIn`] memory that is never freed, as is well for a test that ends soon.
+pub type Pair = PairIn<'static>;
+
+/// A client, a hub, links between them and the clock of all. The client works in [`Memory`] that lives for `'m`.
+pub struct PairIn<'m> {
     /// The device or module. Commands are called on it directly, with [`Pair::now`].
-    pub client: Client<'static>,
+    pub client: Client<'m>,
     /// The service.
     pub hub: Hub,
     /// Whether a lost connection is made again.
@@ -113,12 +122,16 @@ pub struct Pair {
     /// The client sends after each event instead of after all that have arrived.
     pub eager: bool,
     /// The application inside the match arm.
-    pub handler: Option<Handler>,
+    pub handler: Option<Handler<'m>>,
+    /// The wire, for a test that watches it or plants a fault there.
+    pub tap: Option<Tap<'m>>,
+    /// A planted fault: the driver is not told the client's deadlines.
+    pub hides_deadlines: bool,
     /// Violations are part of the test.
     pub expects_violations: bool,
     /// Why the hub ended each connection, in order.
     pub closes: Vec<CloseReason>,
-    connection_string: ConnectionString<'static>,
+    connection_string: ConnectionString<'m>,
     client_id: String,
     now: Instant,
     rng: Rng,
@@ -130,7 +143,7 @@ pub struct Pair {
     seen: Vec<(Instant, Seen)>,
     sent: Vec<Sent>,
     received: Vec<u8>,
-    script: Vec<(Instant, Action)>,
+    script: Vec<(Instant, Action<'m>)>,
     reconnect_at: Option<Instant>,
     /// The sticky error was recorded.
     failed: bool,
@@ -138,7 +151,7 @@ pub struct Pair {
     trace: Trace,
 }
 
-impl Pair {
+impl<'m> PairIn<'m> {
     /// The time that both ends live in.
     #[must_use]
     pub const fn now(&self) -> Instant {
@@ -149,6 +162,15 @@ impl Pair {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// What is remembered from now on.
+    pub const fn set_history(&mut self, history: History) {
+        self.trace.history = history;
+    }
+
+    fn remembers(&self) -> bool {
+        self.trace.history != History::None
     }
 
     /// Opens a transport and signs in, with a token made now.
@@ -178,7 +200,8 @@ impl Pair {
             link.break_after(from, bytes, how);
         }
         let conn = self.hub.accept(self.now, self.certificate.as_deref());
-        self.transports.push(Transport { link, conn, outbox: Vec::new(), client_open: true, hub_open: true });
+        let (tapped, outbox) = (Vec::new(), Vec::new());
+        self.transports.push(Transport { link, conn, tapped, outbox, client_open: true, hub_open: true });
         self.connections += 1;
         self.failed = false;
         self.reconnect_at = None;
@@ -207,35 +230,39 @@ impl Pair {
         self.script.push((at, Box::new(action)));
     }
 
+    /// Drives both ends after a jump of their clock by `span`: whatever was due in it happens late.
+    pub fn jump(&mut self, span: Duration) {
+        self.now = self.now + span;
+        self.settle();
+        self.check();
+    }
+
     /// Drives both ends for `span`.
     pub fn run_for(&mut self, span: Duration) {
+        self.run_within(span, |_| false);
+    }
+
+    /// Drives both ends until `done`. Fails if nothing of use happens in a day.
+    pub fn run_until(&mut self, goal: &str, done: impl Fn(&Self) -> bool) {
+        if !self.run_within(PATIENCE, done) {
+            let due = self.next_deadline().map_or("and nothing is due any more", |_| "within a day");
+            self.fail(format_args!("not {goal}, {due}"));
+        }
+    }
+
+    /// Drives both ends until `done`, but no longer than `span`. Gives whether it is done.
+    pub fn run_within(&mut self, span: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + span;
         for _ in 0..JUMPS {
             self.settle();
-            match self.next_deadline().filter(|at| *at <= end) {
-                Some(at) => self.now = at,
-                None if self.now == end => return self.check(),
-                None => self.now = end,
+            let is_done = done(self);
+            if is_done || self.now == end {
+                self.check();
+                return is_done;
             }
+            self.now = self.next_deadline().filter(|at| *at <= end).unwrap_or(end);
         }
         self.fail(format_args!("livelock: {JUMPS} deadlines in {} ms", span.as_millis()))
-    }
-
-    /// Drives both ends until `done`. Fails if nothing can happen any more, or nothing of use in a day.
-    pub fn run_until(&mut self, goal: &str, done: impl Fn(&Self) -> bool) {
-        let end = self.now + PATIENCE;
-        for _ in 0..JUMPS {
-            self.settle();
-            if done(self) {
-                return self.check();
-            }
-            match self.next_deadline() {
-                Some(at) if at <= end => self.now = at,
-                Some(_) => self.fail(format_args!("not {goal} within a day")),
-                None => self.fail(format_args!("not {goal}, and nothing is due any more")),
-            }
-        }
-        self.fail(format_args!("livelock: not {goal} after {JUMPS} deadlines"))
     }
 
     /// Connects and drives until `Ready`.
@@ -316,7 +343,7 @@ impl Pair {
     }
 }
 
-impl fmt::Debug for Pair {
+impl fmt::Debug for PairIn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.dump())
     }

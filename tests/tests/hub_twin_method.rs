@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use iothub_proto::time::{Duration, Instant};
-use iothub_tests::hub::{CallResult, HubConfig};
+use iothub_tests::hub::{CallResult, Hub, HubConfig};
 use serde_json::{Value, json};
 
 const GET: &str = "$iothub/twin/GET/?$rid=";
@@ -153,4 +153,23 @@ fn calls_fail_when_nobody_answers() {
     assert_eq!(hub.call_result(slow), CallResult::TimedOut);
     hub.handle_input(conn, millis(5_001), &publish(0x30, "$iothub/methods/res/200/?$rid=a-B_~.3", None, b""));
     assert_eq!((hub.call_result(slow), hub.stray_answers()), (CallResult::TimedOut, 1));
+}
+
+#[test]
+fn a_late_patch_is_overtaken() {
+    let mut hub = hub();
+    let conn = subscribed(&mut hub, &[DESIRED]);
+    hub.faults.patch_delays.push_back(Duration::from_millis(100));
+    assert_eq!(hub.patch_desired("dev1", &json!({"a": 1})), Ok(2));
+    assert_eq!(hub.patch_desired("dev1", &json!({"a": 2})), Ok(3));
+    let versions = |hub: &mut Hub| {
+        let topics = packets(hub, conn).iter().map(|packet| packet.publish().0).collect::<Vec<_>>();
+        topics.iter().map(|topic| topic.rsplit_once('=').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&mut hub), ["3"]);
+    let due = Instant::from_millis(100);
+    assert_eq!(hub.poll_timeout(), Some(due));
+    hub.handle_timeout(due);
+    assert_eq!(versions(&mut hub), ["2"]);
+    assert_eq!(hub.desired_version("dev1"), 3);
 }

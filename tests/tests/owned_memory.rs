@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use iothub_proto::auth::Identity;
 use iothub_proto::time::Instant;
+use iothub_proto::topic::PropertySource;
 use iothub_proto::{Config, ConnectOptions, Event, OwnedClient, OwnedEvent, OwnedLimits, RxBytes, State, Telemetry};
 
 /// The system's allocator, counting for each thread.
@@ -224,8 +225,62 @@ fn acknowledgements_take_no_memory_of_their_own() {
     }
 }
 
+/// Counts how often it is read.
+struct Counted(Cell<u32>);
+
+impl PropertySource for Counted {
+    fn visit(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.0.set(self.0.get() + 1);
+        each("room", "kitchen");
+    }
+}
+
+#[test]
+fn a_message_like_the_last_one_is_written_once() {
+    let mut device = Device::ready();
+    for round in 0..4 {
+        let properties = Counted(Cell::new(0));
+        let message = Telemetry { payload: &[7; 500], properties: &properties, ..Telemetry::default() };
+        let (count, token) = allocations(|| device.client.send_telemetry(NOW, &message).unwrap());
+        // It is read to be checked, and each time it is written.
+        let written = properties.0.get() - 1;
+        assert_eq!(count, 2, "round {round}: slots and bytes");
+        assert!(written == 1 || round == 0, "round {round}: {written} times");
+        device.client.telemetry_withdraw(NOW, token).unwrap();
+    }
+}
+
 #[test]
 fn the_structs_are_small() {
     let (client, rx, event) = (size_of::<OwnedClient>(), size_of::<RxBytes>(), size_of::<OwnedEvent>());
     assert!(client <= 584 && rx <= 56 && event <= 160, "client {client}, buffer {rx}, event {event} bytes");
+}
+
+/// The ninth of the classes in `known_bugs.rs`: a peer claims much, and sends bad packets again and again.
+#[test]
+fn a_peer_cannot_make_it_grow() {
+    let mut device = Device::ready();
+    let before = HELD.get();
+    // A megabyte is said to come, a part of it does.
+    let topic = [&[0x30, 0xFF, 0xFF, 0x3E, 0x00, MESSAGE.len() as u8][..], MESSAGE.as_bytes()].concat();
+    device.receive(&topic);
+    assert!(matches!(device.poll().unwrap().as_event(), Event::Skipped(_)));
+    for _ in 0..100 {
+        device.receive(&[b'x'; 1000]);
+        assert!(device.poll().is_none());
+        assert!(HELD.get() - before <= device.rx.capacity() as isize);
+    }
+    let mut held = None;
+    for _ in 0..1_000 {
+        device.client.handle_eof(NOW).unwrap();
+        device.client.connect(NOW, &ConnectOptions::default()).unwrap();
+        device.rx.clear();
+        device.transmit();
+        device.receive(b"\x20\x02\x00\x00\x30\x01\x00");
+        while let Ok(event) = device.client.poll_event(NOW, &mut device.rx) {
+            assert!(event.is_some());
+        }
+        assert_eq!(device.client.state(), State::Failed);
+        assert_eq!(HELD.get(), *held.get_or_insert(HELD.get()), "nothing leaks");
+    }
 }

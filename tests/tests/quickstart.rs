@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iothub_proto::time::Duration as Span;
-use iothub_tests::hub::{CloudMessage, Credentials, Hub, HubConfig};
+use iothub_tests::hub::{CloudMessage, Credentials, Enrollment, Hub, HubConfig};
 use iothub_tests::server::Server;
-use quickstart::{Request, parse, run};
+use quickstart::{Request, Source, parse, run};
 use serde_json::json;
 
 const KEY: &str = "c2VjcmV0IG9mIG9uZSBkZXZpY2U=";
@@ -83,6 +83,44 @@ fn a_whole_conversation_with_the_simulator() {
 }
 
 #[test]
+fn provisioned_by_the_simulator_first() {
+    let (done, text) = quickstart(&["--provision", "--count", "20"]);
+    assert!(done, "{text}");
+    assert_eq!(text.matches("checked  ").count(), 9, "{text}");
+    for line in [
+        "1. Provisioning: ",
+        "works on it: ask again in 2000 ms",
+        "assigns thermostat-1 to localhost (initialAssignment)",
+        "2. Sign-in: ",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn provisioned_by_a_real_service_first() {
+    let mut hub = RealHub::start("dps");
+    hub.server.with(|hub| {
+        hub.dps.polls = 0;
+        hub.dps.enroll("reg-1", Enrollment::new(Credentials::key(KEY).unwrap(), "localhost"));
+    });
+    let dps_port = hub.server.listen_dps_tls(0).unwrap().to_string();
+    let ask = |id: &str, key: &str| {
+        let dps = ["--provision", "--id-scope", "0ne00000001", "--registration-id", id, "--symmetric-key", key];
+        let hosts = ["--dps-host", "localhost", "--dps-port", &dps_port, "--port", &hub.port, "--ca", &hub.ca];
+        quickstart(&[&dps[..], &hosts, &["--wait", "0", "--count", "20"]].concat())
+    };
+    let (done, text) = ask("reg-1", KEY);
+    assert!(done && text.contains("The device reg-1 talks to localhost"), "{text}");
+    assert!(!text.contains(KEY), "{text}");
+    let (done, text) = ask("reg-2", KEY);
+    assert!(!done && text.contains("step 1: the hub refused the connection: NotAuthorized"), "{text}");
+    hub.server.with(|hub| hub.dps.enrollment("reg-1").unwrap().enabled = false);
+    let (done, text) = ask("reg-1", KEY);
+    assert!(!done && text.contains("step 1: no hub was assigned: Disabled"), "{text}");
+}
+
+#[test]
 fn a_real_hub_with_somebody_at_the_other_side() {
     let hub = RealHub::start("all");
     let (done, text) = std::thread::scope(|scope| {
@@ -141,11 +179,35 @@ fn what_is_wrong_is_told_without_the_key() {
 #[test]
 fn the_command_line() {
     let parse = |line: &str| parse(line.split_whitespace().map(str::to_owned));
-    assert_eq!(parse(""), Ok(Request::Simulator { count: 1_000 }));
-    assert_eq!(parse("--count 7"), Ok(Request::Simulator { count: 7 }));
+    assert_eq!(parse(""), Ok(Request::Simulator { count: 1_000, provision: false }));
+    assert_eq!(parse("--count 7"), Ok(Request::Simulator { count: 7, provision: false }));
+    assert_eq!(parse("--provision"), Ok(Request::Simulator { count: 1_000, provision: true }));
     assert_eq!(parse("--count 7 --help"), Ok(Request::Help));
     let Ok(Request::Real(hub)) = parse("--connection-string - --host gateway --wait 0") else { panic!("real") };
     assert_eq!((hub.port, hub.count, hub.wait, hub.host.as_deref()), (8883, 100, 0, Some("gateway")));
+    let enrolled = "--id-scope 0ne1 --registration-id r --group-key SECRET";
+    let Ok(Request::Real(hub)) = parse(&format!("--provision {enrolled} --payload {{}} --dps-port 7")) else {
+        panic!("real")
+    };
+    assert!(!format!("{hub:?}").contains("SECRET"), "{hub:?}");
+    let Source::Provisioning(found) = hub.source else { panic!("provisioning") };
+    let host = "global.azure-devices-provisioning.net";
+    assert_eq!(
+        (found.host.as_str(), found.port, found.of_group, found.payload.as_deref()),
+        (host, 7, true, Some("{}"))
+    );
+    for wrong in [
+        enrolled,
+        "--provision --connection-string SECRET",
+        "--provision --id-scope SECRET",
+        "--symmetric-key SECRET",
+        "--payload SECRET",
+        "--provision --dps-port 7",
+        "--provision --port 7",
+    ] {
+        let error = parse(wrong).unwrap_err();
+        assert!(!error.contains("SECRET"), "{error}");
+    }
     for wrong in ["--count", "--count 0", "--count x", "--port 70000", "--port 1", "SECRET", "--SECRET", "--ca SECRET"]
     {
         let error = parse(wrong).unwrap_err();

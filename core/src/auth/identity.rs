@@ -6,12 +6,12 @@ use crate::wire::{Writer, put_encoded};
 
 /// Longest host name in bytes (RFC 1035 §2.3.4).
 const MAX_HOST: usize = 253;
-/// Longest device or module id in bytes.
-const MAX_ID: usize = 128;
+/// Longest device, module or registration id in bytes.
+pub(super) const MAX_ID: usize = 128;
 /// Longest API version in bytes.
-const MAX_API_VERSION: usize = 32;
+pub(super) const MAX_API_VERSION: usize = 32;
 /// Longest product name in bytes.
-const MAX_PRODUCT: usize = 1024;
+pub(super) const MAX_PRODUCT: usize = 1024;
 /// Longest model id in bytes (Digital Twins Definition Language 2).
 const MAX_MODEL_ID: usize = 4096;
 
@@ -177,9 +177,11 @@ impl<'a> Identity<'a> {
 
 /// Which characters a text may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Allowed {
+pub(super) enum Allowed {
     /// A DNS name has these, and `_` is seen in names of gateways. No port, no scheme: a pasted URL stops here.
     Host,
+    /// What the Device Provisioning Service documents for registration ids.
+    RegistrationId,
     /// What the hub documents for ids without `+` and `#`, and the legacy `:` and `;`.
     Id,
     /// All: percent-encoding carries them.
@@ -190,8 +192,9 @@ impl Allowed {
     const fn has(self, byte: u8) -> bool {
         match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' => true,
-            b'%' | b'*' | b'?' | b'!' | b'(' | b')' | b',' | b'=' | b'@' | b'$' | b'\'' | b':' | b';' => {
-                !matches!(self, Self::Host)
+            b':' => !matches!(self, Self::Host),
+            b'%' | b'*' | b'?' | b'!' | b'(' | b')' | b',' | b'=' | b'@' | b'$' | b'\'' | b';' => {
+                matches!(self, Self::Id | Self::Any)
             }
             _ => matches!(self, Self::Any),
         }
@@ -200,7 +203,7 @@ impl Allowed {
 
 /// Where `text` is wrong, which should have 1 to `max` bytes, all of them allowed.
 #[cfg_attr(target_os = "none", inline(never))]
-fn bad(text: &str, max: usize, allowed: Allowed) -> Option<usize> {
+pub(super) fn bad(text: &str, max: usize, allowed: Allowed) -> Option<usize> {
     if text.is_empty() {
         return Some(0);
     }

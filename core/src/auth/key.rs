@@ -3,14 +3,16 @@
 use super::{Identity, Masked, Resource, put_string_to_sign, put_token};
 use crate::error::CapacityError;
 use crate::time::UnixSeconds;
-use crate::wire::{Writer, put_base64, put_from_base64};
+use crate::wire::{Writer, copy, put_base64, put_from_base64};
 use core::fmt;
-use sha2::Sha256;
-use sha2::digest::{FixedOutputReset, Update};
-use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
+use sha2::block_api::compress256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Bytes of a block of SHA-256, to which HMAC fits its key.
 const BLOCK: usize = 64;
+
+/// Where the number of bits stands in the last one.
+const LENGTH_AT: usize = 56;
 
 /// A text that is no key. It says where, never what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,7 +111,7 @@ impl SharedAccessKey {
     fn fit(key: &[u8]) -> Self {
         let mut block = [0; BLOCK];
         if let Some(to) = block.get_mut(..key.len()) {
-            to.copy_from_slice(key);
+            copy(to, key);
         } else if let Some(to) = block.first_chunk_mut() {
             sha256(&[], 0, key, to);
         }
@@ -198,15 +200,59 @@ impl SharedAccessKey {
 /// Not inlined: its frame is the largest here and must not add up.
 #[cfg_attr(target_os = "none", inline(never))]
 fn sha256(key: &[u8], pad: u8, message: &[u8], out: &mut [u8; 32]) {
-    let mut digest = Sha256::default();
+    let mut digest = Digest { state: INITIAL, block: [0; BLOCK], len: 0 };
     for byte in key {
-        // One by one, so that there is no padded copy to hold and to wipe.
-        digest.update(&[byte ^ pad]);
+        digest.put(byte ^ pad);
     }
-    digest.update(message);
-    // The state after a block of key is worth as much as the key: reset, and let the compiler keep the reset.
-    digest.finalize_into_reset(out.into());
-    optimization_barrier(&digest);
+    for &byte in message {
+        digest.put(byte);
+    }
+    digest.finish(out);
+    // The state after a block of key is worth as much as the key.
+    digest.state.zeroize();
+    digest.block.zeroize();
+}
+
+/// SHA-256 byte by byte. Of the `sha2` crate it needs the compression alone: the buffers around it, made for every hash
+/// there is, cost a firmware another 250 bytes.
+struct Digest {
+    state: [u32; 8],
+    block: [u8; BLOCK],
+    /// Bytes put so far.
+    len: u32,
+}
+
+/// What the state is at first (FIPS 180-4 §5.3.3).
+const INITIAL: [u32; 8] =
+    [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
+
+impl Digest {
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn put(&mut self, byte: u8) {
+        let at = self.len as usize % BLOCK;
+        if let Some(to) = self.block.get_mut(at) {
+            *to = byte;
+        }
+        self.len = self.len.wrapping_add(1);
+        if at == BLOCK - 1 {
+            compress256(&mut self.state, core::array::from_ref(&self.block));
+        }
+    }
+
+    /// A one bit, zeros up to the end of a block, and there the number of bits (FIPS 180-4 §5.1.1).
+    fn finish(&mut self, out: &mut [u8; 32]) {
+        let bits = u64::from(self.len).wrapping_mul(8);
+        self.put(0x80);
+        while self.len as usize % BLOCK != LENGTH_AT {
+            self.put(0);
+        }
+        for byte in bits.to_be_bytes() {
+            self.put(byte);
+        }
+        for (to, word) in out.chunks_exact_mut(4).zip(self.state) {
+            copy(to, &word.to_be_bytes());
+        }
+    }
 }
 
 impl Drop for SharedAccessKey {

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`Identity`] | host, device, module, and the client id and user name made of them |
+//! | [`Registration`] | the same for the Device Provisioning Service |
 //! | [`ConnectionString`] | the text that the portal hands out, taken apart |
 //! | [`Resource`], [`put_string_to_sign`], [`put_token`] | a SAS token in two steps, for a signer of your own |
 //! | `SharedAccessKey` | the same in one call, when the key is in memory (feature `sas`) |
@@ -38,12 +39,14 @@ mod connection_string;
 mod identity;
 #[cfg(feature = "sas")]
 mod key;
+mod registration;
 mod sas;
 
 pub use connection_string::{ConnectionString, ConnectionStringError, ConnectionStringKey, Credential};
 pub use identity::Identity;
 #[cfg(feature = "sas")]
 pub use key::{SasError, SharedAccessKey};
+pub use registration::Registration;
 pub use sas::{Resource, put_string_to_sign, put_token};
 
 /// What `Debug` shows in place of a secret.

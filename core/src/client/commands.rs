@@ -3,7 +3,7 @@
 use super::Client;
 use crate::config::Telemetry;
 use crate::error::Error;
-use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken};
+use crate::event::{MessageToken, RequestId, TelemetryToken};
 use crate::session::Withdrawn;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -84,26 +84,5 @@ impl Client<'_> {
     ) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
         machine.method_respond(&mut parts, now, request.into(), status, body)
-    }
-
-    /// Asks for the whole twin. It ends in [`Event::TwinDocument`] or [`Event::RequestFailed`].
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`].
-    pub fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_get(&mut parts, now)
-    }
-
-    /// Reports properties: a JSON merge patch. It ends in [`Event::TwinReported`] or [`Event::RequestFailed`].
-    ///
-    /// # Errors
-    ///
-    /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; with the feature `json`,
-    /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`].
-    pub fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_report(&mut parts, now, patch)
     }
 }

@@ -1,6 +1,7 @@
 //! What an owner whose memory grows and shrinks must know and tell.
 
-use super::machine::{Machine, Parts};
+use super::machine::Machine;
+use crate::config::Settings;
 use crate::session::Lane;
 use crate::storage::{Inbound, Slot, Storage};
 
@@ -29,9 +30,9 @@ impl Machine {
     }
 
     /// Whether the next packet is one that is written into the reserve.
-    pub(crate) fn wants_reserve(&self, parts: &Parts<'_, '_>) -> bool {
-        let lane = self.session.next_lane(parts.storage, parts.settings);
-        !self.session.is_lending() && matches!(lane, Some(Lane::Subscribe | Lane::TwinGet))
+    pub(crate) fn wants_reserve(&self, storage: &Storage<'_>, settings: &Settings) -> bool {
+        let lane = self.session.next_lane(storage, settings);
+        !self.session.is_lending() && matches!(lane, Some(Lane::Subscribe | Lane::Request))
     }
 
     pub(crate) fn uses_tx(&self) -> bool {
@@ -43,7 +44,7 @@ impl Machine {
         self.session.gather(storage);
     }
 
-    /// Whether input stopped because it needs an inbound record: see [`Parts::inbound_grows`].
+    /// Whether input stopped because it needs an inbound record: see [`Parts::inbound_grows`](super::machine::Parts::inbound_grows).
     pub(crate) fn wants_record(&self, records: &[Inbound], input: &[u8]) -> bool {
         self.session.wants_record(records, input)
     }

@@ -2,7 +2,6 @@
 
 use super::lifecycle::disconnected;
 use super::machine::{Machine, Parts, device};
-use super::request_id::Request;
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{PacketId, Publish, Suback};
@@ -54,9 +53,9 @@ impl Machine {
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         // What waits comes first.
-        let mut incoming = Incoming::Nothing;
+        let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
         loop {
-            handled.event = self.event(parts, incoming);
+            self.event(parts, &step.incoming, &mut handled.event);
             if handled.event.is_some() {
                 break;
             }
@@ -77,25 +76,24 @@ impl Machine {
             if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
                 break;
             }
-            let error = match self.session.step(parts.storage, parts.settings, rest) {
-                Ok(Step { incoming: Incoming::Needs(bytes), .. }) => {
-                    handled.needed = bytes;
+            let error = match (self.session.step(parts.storage, parts.settings, rest, &mut step), &step.incoming) {
+                (Err(error), _) => Error::Peer(error),
+                (Ok(()), Incoming::Refused(refusal)) => Error::Refused(*refusal),
+                (Ok(()), Incoming::Needs(bytes)) => {
+                    handled.needed = *bytes;
                     break;
                 }
-                Ok(Step { incoming: Incoming::Refused(refusal), .. }) => Error::Refused(refusal),
-                Ok(step) => {
+                (Ok(()), _) => {
                     handled.consumed = handled.consumed.saturating_add(step.consumed);
-                    incoming = step.incoming;
                     continue;
                 }
-                Err(error) => Error::Peer(error),
             };
             if handled.consumed > 0 {
                 // The next call, which begins with the bad packet, tells; the events before it come first.
                 break;
             }
             self.session.fail(parts.storage, error);
-            incoming = Incoming::Nothing;
+            step.incoming = Incoming::Nothing;
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed);
@@ -121,13 +119,13 @@ impl Machine {
 
     /// What `incoming` means to the application; if it is nothing, what waits.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn event<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: Incoming<'i>) -> Option<Event<'i>> {
-        match incoming {
+    fn event<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
+        *event = match *incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => self.waiting_event(parts),
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
-            Incoming::Publish { publish, skipped } => {
+            Incoming::Publish { ref publish, skipped } => {
                 let inbound = topic::parse(publish.topic, device(parts.identity));
-                self.publish(parts, &publish, inbound, skipped)
+                self.publish(parts, publish, inbound, skipped)
             }
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
@@ -138,9 +136,9 @@ impl Machine {
                 }
                 Some(Event::Connected { session_present })
             }
-            Incoming::Subscribed(suback) => self.subscribed(parts, &suback),
+            Incoming::Subscribed(ref suback) => self.subscribed(parts, suback),
             Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
-        }
+        };
     }
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
@@ -202,7 +200,7 @@ impl Machine {
                 Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
             }
             Inbound::TwinResponse { status, request_id, version } => {
-                self.twin_response(parts, status, Request::parse(request_id), version, Ok(payload))
+                self.twin_response(parts, status, request_id, version, payload)
             }
             Inbound::Desired { version } => self.twin_desired(parts, version, Some(payload)),
             Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => Some(match message {

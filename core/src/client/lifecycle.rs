@@ -124,7 +124,7 @@ impl Machine {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),
-                    TimeoutReason::TwinRefetch => this.session.wants_twin = true,
+                    TimeoutReason::TwinRefetch => this.session.wants_request = true,
                     _ => this.session.timeout(parts.storage, parts.settings, reason),
                 }
             }
@@ -167,7 +167,7 @@ fn renew_after(lifetime: Duration, margin: Duration, random: u32) -> Duration {
     lifetime.saturating_sub(margin.saturating_add(jitter).min(lifetime.quarter()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "twin"))]
 mod tests {
     use crate::auth::Identity;
     use crate::error::{Error, TimeoutReason};

@@ -46,11 +46,9 @@ pub(super) const fn device<'p>(identity: &'p Identity<'_>) -> Device<'p> {
 
 /// Azure's meaning over an MQTT session.
 #[derive(Debug)]
+#[repr(C)] // As in `Session`: what is small first.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Machine {
-    pub(super) session: Session,
-    pub(super) twin: TwinSync,
-    /// Bytes of the reserve at the front of `tx`.
-    pub(super) reserve: u32,
     /// What to subscribe on each connection.
     pub(super) wanted: Features,
     /// On this connection: in the outstanding SUBSCRIBE, granted, refused.
@@ -61,10 +59,14 @@ pub(crate) struct Machine {
     pub(super) ready: bool,
     /// The credential ends soon, and the application was not told.
     pub(super) credential_due: bool,
+    pub(super) session: Session,
     /// A message to accept at the next input call.
     pub(super) accept_next: Option<MessageToken>,
+    /// Bytes of the reserve at the front of `tx`.
+    pub(super) reserve: u32,
     /// Bytes of input that were there at the end of the last call.
     pub(super) unread: usize,
+    pub(super) twin: TwinSync,
 }
 
 /// Commands not settled, as [`Client::pending`](crate::Client::pending) counts them.

@@ -13,8 +13,8 @@ mod machine;
 mod message;
 mod method;
 mod outbound;
-mod request_id;
 mod telemetry;
+#[cfg_attr(not(feature = "twin"), path = "no_twin.rs")]
 mod twin;
 mod unacked;
 
@@ -111,6 +111,7 @@ pub(crate) use machine::{Limits, Machine, Parts};
 /// # Ok::<(), iothub_proto::error::Error>(())
 /// ```
 #[derive(Debug)]
+#[repr(C)] // The machine first: see `Session`.
 pub struct Client<'a> {
     machine: Machine,
     storage: Storage<'a>,
@@ -199,12 +200,22 @@ impl<'a> Client<'a> {
     /// A fatal error, when nothing was consumed; see law 6.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &'i [u8]) -> Result<Handled<'i>, Error> {
         let mut handled = Handled { consumed: 0, needed: 0, event: None };
-        self.take_input(now, input, &mut handled)?;
+        self.handle_input_in(now, input, &mut handled)?;
         Ok(handled)
     }
 
-    /// [`handle_input`](Self::handle_input) in place: an event is large to move.
-    fn take_input<'i>(&mut self, now: Instant, input: &'i [u8], handled: &mut Handled<'i>) -> Result<(), Error> {
+    /// As [`handle_input`](Self::handle_input), in place, as an event is large to move on a small device. `handled` is
+    /// given with zeros and no event.
+    ///
+    /// # Errors
+    ///
+    /// As of `handle_input`.
+    pub fn handle_input_in<'i>(
+        &mut self,
+        now: Instant,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
         machine.handle_input(&mut parts, now, input, handled)
     }
@@ -218,14 +229,31 @@ impl<'a> Client<'a> {
     /// [`UsageError::RxTooSmall`] if `rx` cannot hold [`Settings::max_packet`](crate::Settings::max_packet) bytes;
     /// else as `handle_input`.
     pub fn poll_event<'r>(&mut self, now: Instant, rx: &'r mut RxBuffer<'_>) -> Result<Option<Event<'r>>, Error> {
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        self.poll_event_in(now, rx, &mut handled)?;
+        Ok(handled.event)
+    }
+
+    /// As [`poll_event`](Self::poll_event), in place: see [`handle_input_in`](Self::handle_input_in). What `handled`
+    /// says besides the event is of the last packet looked at, and done already.
+    ///
+    /// # Errors
+    ///
+    /// As of `poll_event`.
+    pub fn poll_event_in<'r>(
+        &mut self,
+        now: Instant,
+        rx: &'r mut RxBuffer<'_>,
+        handled: &mut Handled<'r>,
+    ) -> Result<(), Error> {
         let (capacity, needed) = (rx.capacity(), self.config.settings.max_packet as usize);
         if capacity < needed {
             return Err(UsageError::RxTooSmall { capacity, needed }.into());
         }
         let (mut input, mut consumed) = rx.split();
         loop {
-            let mut handled = Handled { consumed: 0, needed: 0, event: None };
-            let outcome = self.take_input(now, input, &mut handled);
+            handled.consumed = 0;
+            let outcome = self.handle_input_in(now, input, handled);
             if !self.state().has_connection() {
                 // What is left came on a connection that is over, and would be taken for the next one's.
                 consumed.add(input.len());
@@ -234,7 +262,7 @@ impl<'a> Client<'a> {
             consumed.add(handled.consumed);
             input = input.get(handled.consumed..).unwrap_or_default();
             if handled.event.is_some() || handled.consumed == 0 {
-                return Ok(handled.event);
+                return Ok(());
             }
         }
     }
@@ -367,5 +395,5 @@ impl Drop for Client<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "twin"))]
 mod tests;

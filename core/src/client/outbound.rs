@@ -1,8 +1,8 @@
 //! Bytes out: the session says which packet is next; those that name topics are written here.
 
 use super::machine::{Machine, Parts, finish_reserve};
-use crate::error::{Error, TimeoutReason};
-use crate::packet::{PacketId, QoS, publish, subscribe};
+use crate::error::Error;
+use crate::packet::{PacketId, QoS, subscribe};
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
 use crate::time::Instant;
 use crate::topic::{Device, Features, put_filter};
@@ -17,7 +17,7 @@ impl Machine {
         match self.session.next_lane(parts.storage, parts.settings) {
             None => {}
             Some(Lane::Subscribe) => self.lend_subscribe(parts),
-            Some(Lane::TwinGet) => self.lend_sync_get(parts),
+            Some(Lane::Request) => self.lend_sync_get(parts),
             Some(lane) => self.session.lend(parts.storage, lane),
         }
     }
@@ -34,8 +34,8 @@ impl Machine {
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             let sent = this.session.confirm(parts.storage, parts.settings, count)?;
-            if sent == Lent::TwinGet && this.twin.is_outstanding() {
-                this.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
+            if sent == Lent::Request {
+                this.sync_sent(parts);
             }
             Ok(())
         })
@@ -54,18 +54,6 @@ impl Machine {
         self.session.subscribe_sent(features.iter().count() as u8);
         // The reserve was sized for it.
         self.session.lend_reserve(Lent::Subscribe, packet.unwrap_or_default());
-    }
-
-    fn lend_sync_get(&mut self, parts: &mut Parts<'_, '_>) {
-        let number = self.twin.next_get(self.session.now());
-        let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
-        let first = publish::first_byte(QoS::AtMostOnce, false, false);
-        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
-        super::twin::put_sync_get(&mut writer, number);
-        let remaining = writer.len();
-        let packet = finish_reserve(room, first, remaining);
-        self.session.wants_twin = false;
-        self.session.lend_reserve(Lent::TwinGet, packet.unwrap_or_default());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod model;
 mod review;
+mod scope;
 mod split;
 
 use super::Client;
@@ -23,18 +24,18 @@ impl super::machine::Machine {
         let session = &self.session;
         if !session.state().is_connected() {
             // In `Closing` neither has an effect.
-            let wants = session.wants_subscribe || session.wants_twin;
+            let wants = session.wants_subscribe || session.wants_request;
             assert!(!wants || session.state().has_connection());
             return;
         }
         let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
         assert_eq!(session.wants_subscribe, !missing.is_empty());
-        assert!(!session.wants_twin || !self.twin.is_outstanding());
         self.check_synced(settings);
     }
 }
 
 /// What a client works in.
+#[derive(Clone)]
 pub(super) struct Memory {
     tx: Vec<u8>,
     slots: Vec<Slot>,

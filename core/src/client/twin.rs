@@ -8,17 +8,20 @@
 //! `seen` higher than `have`, which is what has the twin fetched again. Fetches are at least a second apart, and
 //! the distance doubles up to a minute until nothing is missing.
 
-use super::machine::{Machine, Parts};
-use super::request_id::{Request, put_request_id};
+mod request_id;
+mod verbs;
+
+use super::machine::{Machine, Parts, finish_reserve};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{Event, RequestError, TwinToken};
 use crate::packet::{QoS, publish};
 use crate::session::state::State;
-use crate::session::{Body, Ident};
+use crate::session::{Body, Ident, Lent};
 use crate::storage::{SlotKind, Ticket};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, twin};
-use crate::wire::{VersionReader, Writer};
+use crate::wire::{VersionReader, Writer, frame};
+use request_id::{Request, put_request_id};
 
 /// What synchronisation subscribes to.
 const NEEDED: Features = Features::TWIN.union(Features::DESIRED);
@@ -29,6 +32,7 @@ const FETCH_APART_MAX: Duration = Duration::from_secs(60);
 
 /// The twin on this connection.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct TwinSync {
     /// The desired version the application holds; `None` until the first document.
     have: Option<u64>,
@@ -47,6 +51,7 @@ pub(crate) struct TwinSync {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct SkippedResponse {
     status: u16,
     request: Option<Request>,
@@ -73,12 +78,8 @@ impl TwinSync {
         *self = Self { number: self.number, ..Self::new() };
     }
 
-    pub(super) const fn is_outstanding(&self) -> bool {
-        self.outstanding
-    }
-
     /// The number of the GET that is sent now.
-    pub(super) const fn next_get(&mut self, now: Instant) -> u16 {
+    const fn next_get(&mut self, now: Instant) -> u16 {
         self.outstanding = true;
         self.last = now;
         self.number = self.number.wrapping_add(1);
@@ -130,10 +131,30 @@ impl Machine {
         Ok(TwinToken(ident.ticket))
     }
 
+    /// The GET of synchronisation.
+    pub(super) fn lend_sync_get(&mut self, parts: &mut Parts<'_, '_>) {
+        let number = self.twin.next_get(self.session.now());
+        let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
+        let first = publish::first_byte(QoS::AtMostOnce, false, false);
+        let mut writer = frame::body_writer(room, frame::MAX_HEADER);
+        put_sync_get(&mut writer, number);
+        let remaining = writer.len();
+        let packet = finish_reserve(room, first, remaining);
+        self.session.wants_request = false;
+        self.session.lend_reserve(Lent::Request, packet.unwrap_or_default());
+    }
+
+    /// It is sent: the hub's time begins.
+    pub(super) fn sync_sent(&mut self, parts: &Parts<'_, '_>) {
+        if self.twin.outstanding {
+            self.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
+        }
+    }
+
     /// The first fetch of a connection: when both filters are granted that were not both so `before`.
     pub(super) fn sync_start(&mut self, parts: &Parts<'_, '_>, before: Features) {
         if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         }
     }
 
@@ -153,13 +174,13 @@ impl Machine {
     /// Has the twin fetched as soon as it may be.
     fn sync_fetch(&mut self) {
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         if coming || self.twin.failed {
             return;
         }
         let at = self.twin.next_fetch();
         if at <= self.session.now() {
-            self.session.wants_twin = true;
+            self.session.wants_request = true;
         } else {
             self.session.arm(TimeoutReason::TwinRefetch, at);
         }
@@ -215,10 +236,22 @@ impl Machine {
         }
     }
 
+    /// The answer to the twin request with this `$rid`.
+    pub(super) fn twin_response<'i>(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        status: u16,
+        request_id: &str,
+        version: Option<u64>,
+        payload: &'i [u8],
+    ) -> Option<Event<'i>> {
+        self.answered(parts, status, Request::parse(request_id), version, Ok(payload))
+    }
+
     /// The answer to a twin request; `body` is an error if it is larger than the receive buffer. What kind of answer it
     /// is follows from the request, not from the status.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn twin_response<'i>(
+    fn answered<'i>(
         &mut self,
         parts: &mut Parts<'_, '_>,
         status: u16,
@@ -279,7 +312,7 @@ impl Machine {
         }
         let SkippedResponse { status, request, payload_len, reader } = self.twin.skipped.take()?;
         let too_large = RequestError::TooLarge { payload_len, version: reader.version() };
-        self.twin_response(parts, status, request, None, Err(too_large))
+        self.answered(parts, status, request, None, Err(too_large))
     }
 
     /// 429 and 5xx pass; anything else would come again.
@@ -347,12 +380,24 @@ impl Body for Outgoing<'_> {
 
 #[cfg(test)]
 impl Machine {
+    /// As [`Session::put_key`](crate::session::Session::put_key), for synchronisation.
+    pub(super) fn put_sync_key(&self, timed: bool, out: &mut std::vec::Vec<u8>) {
+        let TwinSync { have, seen, failed, outstanding, last, apart, .. } = &self.twin;
+        // Versions count from what the application has.
+        out.extend([have.is_some(), seen > &have.unwrap_or(0), *failed, *outstanding].map(u8::from));
+        if timed {
+            let ago = self.session.now().since(*last).as_millis().min(60_000) as u32;
+            out.extend([ago, apart.as_millis() as u32].iter().flat_map(|span| span.to_le_bytes()));
+        }
+    }
+
     /// Panics if a desired version is missing and nothing would ever fetch it.
     pub(super) fn check_synced(&self, settings: &crate::config::Settings) {
+        assert!(!self.session.wants_request || !self.twin.outstanding);
         let active = settings.twin_sync && !self.twin.failed && self.granted.contains(NEEDED);
         let missing = self.twin.have.is_none_or(|have| self.twin.seen > have);
         let coming =
-            self.twin.outstanding || self.session.wants_twin || self.session.is_armed(TimeoutReason::TwinRefetch);
+            self.twin.outstanding || self.session.wants_request || self.session.is_armed(TimeoutReason::TwinRefetch);
         assert!(!active || !missing || coming || self.session.state() != State::Ready, "{:?}", self.twin);
     }
 }

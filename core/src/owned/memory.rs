@@ -48,11 +48,13 @@ pub(super) struct Memory {
     pub(super) limits: OwnedLimits,
     /// No slot that is gone was used more often, so that names of commands do not come back soon. It wraps.
     uses: u16,
+    /// Bytes of the last packet for which all this had to be taken anew: the next is often as large.
+    expected: u32,
 }
 
 impl Memory {
     pub(super) fn new(limits: OwnedLimits) -> Self {
-        Self { tx: Box::default(), slots: Box::default(), inbound: Box::default(), limits, uses: 0 }
+        Self { tx: Box::default(), slots: Box::default(), inbound: Box::default(), limits, uses: 0, expected: 0 }
     }
 
     pub(super) fn storage(&mut self) -> Storage<'_> {
@@ -68,6 +70,25 @@ impl Memory {
         if self.tx.len() < reserve {
             self.tx = vec![0; reserve].into();
         }
+    }
+
+    /// Makes room for a command like the one before if there is no memory at all: it would be encoded twice, once to see
+    /// how long it is. Says whether it did.
+    pub(super) fn expect(&mut self, machine: &mut Machine) -> bool {
+        if !self.slots.is_empty() || !self.tx.is_empty() {
+            return false;
+        }
+        // Limits that forbid it are the command's to meet.
+        let _ = self.add_slots(machine);
+        if self.expected > 0 {
+            let _ = self.make_tx_room(machine, self.expected as usize);
+        }
+        true
+    }
+
+    /// What the first command needed.
+    pub(super) fn remember(&mut self) {
+        self.expected = self.slots.iter().map(|slot| slot.len).max().unwrap_or(0);
     }
 
     /// Makes room for a command that was short of it. The error, with the numbers of the limits, if there is none.

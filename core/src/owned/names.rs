@@ -31,10 +31,10 @@ impl Names {
     /// The identity, made anew from the texts.
     pub(super) fn identity(&self) -> Identity<'_> {
         let mut start = 0;
+        let mut rest = &*self.text;
         let [host_name, device_id, module_id, api_version, product, model_id] = self.ends.map(|end| {
-            let end = usize::from(end);
-            let field = self.text.get(start..end).unwrap_or_default();
-            start = end;
+            let (field, after) = rest.split_at_checked(usize::from(end.wrapping_sub(start))).unwrap_or_default();
+            (start, rest) = (end, after);
             field
         });
         let given = |text: &'_ str| !text.is_empty();

@@ -36,6 +36,8 @@ pub enum LastSent {
     TwinRequest,
     /// The answer to a direct method.
     MethodAnswer,
+    /// A request to the Device Provisioning Service.
+    Registration,
 }
 
 /// What [`Disconnected`](crate::event::Disconnected) is made of.

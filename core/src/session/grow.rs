@@ -47,7 +47,7 @@ impl Session {
 
     /// Whether anything is in `tx`: packets, or the handshake in the reserve.
     pub(crate) fn uses_tx(&self) -> bool {
-        let in_reserve = [Lent::Connect, Lent::Subscribe, Lent::TwinGet].into_iter().any(|it| self.lend.is(it));
+        let in_reserve = [Lent::Connect, Lent::Subscribe, Lent::Request].into_iter().any(|it| self.lend.is(it));
         in_reserve || !self.connect.is_empty() || !self.arena.is_empty()
     }
 

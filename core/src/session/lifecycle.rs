@@ -91,7 +91,12 @@ impl Session {
             TimeoutReason::Request => self.expire(storage.slots),
             TimeoutReason::Drain => self.begin_close(settings),
             TimeoutReason::Close => self.finish_close(storage),
-            TimeoutReason::TwinSync | TimeoutReason::TwinRefetch | TimeoutReason::Credential => {}
+            // Those of the session's user.
+            TimeoutReason::TwinSync
+            | TimeoutReason::TwinRefetch
+            | TimeoutReason::Credential
+            | TimeoutReason::Poll
+            | TimeoutReason::Registration => {}
         }
     }
 
@@ -226,7 +231,7 @@ impl Session {
         self.connect = 0..0;
         self.subscribing = 0;
         self.wants_subscribe = false;
-        self.wants_twin = false;
+        self.wants_request = false;
         self.skip = super::Skip::None;
         self.ready_at = Instant::NEVER;
         self.in_flight = 0;

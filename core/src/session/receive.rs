@@ -56,7 +56,7 @@ pub(crate) enum Incoming<'i> {
     },
 }
 
-/// What one look at the input gave.
+/// What one look at the input gave. Filled in place: it is large to move.
 #[derive(Debug)]
 pub(crate) struct Step<'i> {
     pub(crate) consumed: usize,
@@ -95,14 +95,17 @@ impl Session {
         storage: &mut Storage<'_>,
         settings: &Settings,
         input: &'i [u8],
-    ) -> Result<Step<'i>, PeerError> {
-        let mut step = Step { consumed: 0, incoming: Incoming::Needs(0) };
+        step: &mut Step<'i>,
+    ) -> Result<(), PeerError> {
+        step.took(0, Incoming::Needs(0));
         match self.skip {
-            Skip::None => self.packet(storage, settings, input, &mut step)?,
-            Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after, &mut step)?,
-            Skip::Payload { left } => self.skip_payload(input, left, &mut step),
+            Skip::None => self.packet(storage, settings, input, step),
+            Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after, step),
+            Skip::Payload { left } => {
+                self.skip_payload(input, left, step);
+                Ok(())
+            }
         }
-        Ok(step)
     }
 
     fn packet<'i>(

@@ -118,6 +118,74 @@ impl Session {
     }
 }
 
+/// A deadline as it is from now; whether there is one, if no time will pass.
+fn put_deadline(out: &mut Vec<u8>, at: Instant, now: Instant, timed: bool) {
+    let left = if at.is_set() { at.since(now).as_millis() as u32 } else { u32::MAX };
+    out.extend_from_slice(&if timed { left } else { u32::from(at.is_set()) }.to_le_bytes());
+}
+
+impl Session {
+    /// Puts all of which depends what it does from now on, and gives the slots in use by their first appearance there.
+    /// Not in it: which slot, id, generation and place in memory is whose, how the connection ended, and how many
+    /// strays and cuts there were beyond those that matter. If no time will pass, when is not in it either.
+    pub(crate) fn put_key(&self, storage: &Storage<'_>, timed: bool, out: &mut Vec<u8>) -> Vec<u16> {
+        let slots = &*storage.slots;
+        assert!(matches!(self.skip, Skip::None), "no message is larger than the buffer");
+        let error = match self.error {
+            None => 0,
+            Some(Error::TimedOut(reason)) => 1 + reason as u8,
+            Some(error) => panic!("a hub that makes no mistakes: {error:?}"),
+        };
+        let mut named: Vec<u16> = Vec::new();
+        let mut name = |index: u16| {
+            let known = named.iter().position(|known| *known == index);
+            known.unwrap_or_else(|| {
+                named.push(index);
+                named.len() - 1
+            }) as u8
+        };
+        out.extend([self.state as u8, error]);
+        for list in [&self.telemetry, &self.answers, &self.requests, &self.waiting, &self.flagged] {
+            let members = members(list, slots);
+            out.push(members.len() as u8);
+            out.extend(members.into_iter().map(&mut name));
+        }
+        for index in [self.unsent, self.lend.slot()] {
+            out.push(if index == NONE { u8::MAX } else { name(index) });
+        }
+        for slot in named.iter().map(|index| &slots[usize::from(*index)]) {
+            let flags =
+                [Flags::LENT, Flags::DUP, Flags::DONE, Flags::LOST, Flags::EXPIRED, Flags::SENT, Flags::EARLIER];
+            let bits = flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(slot.flags.has(*flag)));
+            out.extend([slot.kind as u8, bits]);
+        }
+        for index in members(&self.waiting, slots) {
+            put_deadline(out, slots[usize::from(index)].deadline, self.now, timed);
+        }
+        self.timers.all().iter().for_each(|at| put_deadline(out, *at, self.now, timed));
+        if timed && self.state.has_connection() {
+            let ago = [self.last_out, self.last_in].map(|at| self.now.since(at).as_millis() as u32);
+            out.extend(ago.iter().flat_map(|ago| ago.to_le_bytes()));
+        }
+        let lent = [Lent::Connect, Lent::Subscribe, Lent::Request, Lent::Control, Lent::Disconnect];
+        out.push(lent.iter().position(|what| self.lend.is(*what)).map_or(u8::MAX, |at| at as u8));
+        let bytes = self.lent_bytes(storage.tx).unwrap_or_default();
+        out.push(bytes.len() as u8);
+        if self.lend.is(Lent::Control) {
+            out.extend_from_slice(bytes);
+        }
+        for (id, decision) in self.window.all(storage.inbound) {
+            out.extend([id.map_or(0, |id| id.get() as u8), decision as u8]);
+        }
+        let wants = [self.wants_subscribe, self.wants_request, self.careful, self.acked, !self.connect.is_empty()];
+        out.extend(wants.map(u8::from));
+        out.extend([self.cuts.min(POISON_CUTS), self.subscribing, self.ping as u8, self.ended.is_some() as u8]);
+        let counts = [self.in_flight, self.awaiting, self.asked, self.methods, self.window.len()];
+        out.extend(counts.map(|count| count as u8));
+        named
+    }
+}
+
 struct Empty;
 
 impl Body for Empty {

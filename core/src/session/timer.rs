@@ -61,6 +61,13 @@ impl Timers {
 mod tests {
     use super::*;
 
+    impl Timers {
+        /// Every deadline, set or not.
+        pub(crate) const fn all(&self) -> &[Instant] {
+            &self.deadlines
+        }
+    }
+
     #[test]
     fn each_reason_has_its_own_deadline() {
         let mut timers = Timers::new();

@@ -11,6 +11,7 @@ use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
 use crate::storage::list::NONE;
 use crate::storage::{Flags, Slot, SlotKind, Storage};
+use crate::wire::copy;
 use core::ops::Range;
 use zeroize::Zeroize;
 
@@ -33,7 +34,7 @@ impl Control {
     fn put(&mut self, packet: &[u8]) {
         let start = usize::from(self.len);
         if let Some(to) = self.bytes.get_mut(start..start.saturating_add(packet.len())) {
-            to.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
+            copy(to, packet);
             self.len = self.len.saturating_add(packet.len() as u8);
         }
     }
@@ -59,7 +60,7 @@ pub(crate) enum Lent {
     Nothing,
     Connect,
     Subscribe,
-    TwinGet,
+    Request,
     Control,
     Disconnect,
     Slot(u16),
@@ -110,8 +111,8 @@ pub(crate) enum Lane {
     Connect,
     /// The client writes it into the reserve and calls [`Session::lend_reserve`].
     Subscribe,
-    /// Likewise.
-    TwinGet,
+    /// Likewise: the GET of twin synchronisation, or a request to the Device Provisioning Service.
+    Request,
     Control,
     Disconnect,
     Slot(u16),
@@ -134,8 +135,8 @@ impl Session {
                 if self.wants_subscribe && !draining && self.subscribing == 0 {
                     return Some(Lane::Subscribe);
                 }
-                if self.wants_twin && ready {
-                    return Some(Lane::TwinGet);
+                if self.wants_request && ready {
+                    return Some(Lane::Request);
                 }
                 if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
@@ -163,14 +164,14 @@ impl Session {
         }
     }
 
-    /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::TwinGet`].
+    /// Lends the packet of `lane`, which is not [`Lane::Subscribe`] or [`Lane::Request`].
     pub(crate) fn lend(&mut self, storage: &mut Storage<'_>, lane: Lane) {
         match lane {
             Lane::Connect => {
                 let packet = core::mem::take(&mut self.connect);
                 self.lend_reserve(Lent::Connect, packet);
             }
-            Lane::Subscribe | Lane::TwinGet => {}
+            Lane::Subscribe | Lane::Request => {}
             Lane::Control => {
                 self.put_control(storage);
                 self.start_lend(Lent::Control, 0, u32::from(self.control.len), LastSent::Control);
@@ -192,6 +193,11 @@ impl Session {
             _ => LastSent::TwinRequest,
         };
         self.start_lend(what, packet.start, packet.end, kind);
+    }
+
+    /// Lends a request to the Device Provisioning Service, which stands in the reserve.
+    pub(crate) const fn lend_registration(&mut self, packet: &Range<u32>) {
+        self.start_lend(Lent::Request, packet.start, packet.end, LastSent::Registration);
     }
 
     const fn start_lend(&mut self, what: Lent, start: u32, end: u32, kind: LastSent) {
@@ -291,7 +297,7 @@ impl Session {
             }
             Lent::Disconnect => self.finish_close(storage),
             Lent::Slot(index) => self.slot_sent(storage, settings, index),
-            Lent::Nothing | Lent::TwinGet => {}
+            Lent::Nothing | Lent::Request => {}
         }
         Ok(what)
     }

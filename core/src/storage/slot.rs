@@ -68,20 +68,21 @@ impl Flags {
 /// # let _ = slots;
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // As in `Session`: what is small first.
 pub struct Slot {
-    /// Deadline of a twin request that waits for its answer.
-    pub(crate) deadline: Instant,
-    /// Its packet's place in `tx`; `len` 0: no bytes there (any more).
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-    /// Places on the lists, see [`list`](super::list).
-    pub(crate) links: [Link; 3],
+    pub(crate) kind: SlotKind,
+    pub(crate) flags: Flags,
     /// The packet id it had last. The next one in this slot is `stride` higher.
     pub(crate) id: u16,
     /// Counts the uses of this slot: a token of an earlier use is stale.
     pub(crate) generation: u16,
-    pub(crate) kind: SlotKind,
-    pub(crate) flags: Flags,
+    /// Places on the lists, see [`list`](super::list).
+    pub(crate) links: [Link; 3],
+    /// Its packet's place in `tx`; `len` 0: no bytes there (any more).
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    /// Deadline of a twin request that waits for its answer.
+    pub(crate) deadline: Instant,
 }
 
 impl Slot {

@@ -156,6 +156,14 @@ impl Window {
 mod tests {
     use super::*;
 
+    impl Window {
+        /// The messages in it, oldest first.
+        pub(crate) fn all(&self, records: &[Inbound]) -> std::vec::Vec<(Option<PacketId>, Decision)> {
+            let record = |offset| records[self.index(records.len(), offset).unwrap()];
+            (0..self.len).map(record).map(|record| (record.id, record.decision)).collect()
+        }
+    }
+
     fn id(value: u16) -> PacketId {
         PacketId::new(value).unwrap()
     }

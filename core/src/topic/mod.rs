@@ -10,6 +10,7 @@
 //! | `devices/{d}/modules/{m}/inputs/{name}/{bag}` | message to a module input, in | [`Inbound::Input`] |
 //! | `$iothub/twin/…` | twin requests, responses, desired changes | [`twin`] |
 //! | `$iothub/methods/…` | direct methods and their answers | [`method`] |
+//! | `$dps/registrations/…` | requests to the Device Provisioning Service and its answers | [`registration`] |
 //!
 //! `{bag}` is a percent-encoded property bag: see [`properties`]. [`parse`] reads what the hub sends, the
 //! `put_…` functions write what the device sends, [`Features`] names what can be subscribed. Ids and names
@@ -20,6 +21,7 @@ mod message;
 pub mod method;
 pub mod properties;
 mod query;
+pub mod registration;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -128,6 +130,7 @@ pub enum Inbound<'i> {
 /// assert_eq!(properties.raw(), "a=1");
 /// ```
 #[must_use]
+#[cfg_attr(target_os = "none", inline(never))]
 pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
     if let Some(rest) = below(topic, features::TWIN) {
         twin::response(rest)

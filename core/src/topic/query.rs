@@ -35,6 +35,11 @@ impl<'i> Query<'i> {
         self.value("$version=").and_then(decimal)
     }
 
+    /// `retry-after`, if it is a number of 64 bits.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        self.value("retry-after=").and_then(decimal)
+    }
+
     /// What follows `name`, which ends in `=`, in the first pair that begins with it.
     ///
     /// Names are compared and values given as they stand: the hub escapes neither, and a `$rid` has to go

@@ -1,13 +1,16 @@
-//! Reads one number out of JSON that nobody holds in memory: the `$version` of a twin.
+//! Reads one value out of JSON: the `$version` of a twin that nobody holds in memory, or any value by its path.
 //!
 //! [`Finder`] knows the grammar and where in the document it stands, and points at the bytes of one value;
-//! [`VersionReader`] makes a number of them. Another reader of one value needs another path and another use
-//! of those bytes, not another lexer.
+//! [`VersionReader`] makes a number of them, [`value`] has the readers of any value. They differ in the [`Path`].
 
+mod finder;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use super::append_digit;
+use finder::{Finder, Path, Step};
+pub use value::{JsonError, JsonText, JsonValue, ValueReader, check_json, json_value};
 
 /// Finds a desired `$version` in twin JSON that comes in pieces, without holding it.
 ///
@@ -32,7 +35,7 @@ use super::append_digit;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VersionReader {
-    finder: Finder,
+    finder: Finder<TwinPath>,
     version: Option<u64>,
 }
 
@@ -40,13 +43,13 @@ impl VersionReader {
     /// For a whole twin, the answer to GET: finds `$version` in the member `desired` of the top object.
     #[must_use]
     pub const fn document() -> Self {
-        Self { finder: Finder::new(Path::Document), version: None }
+        Self { finder: Finder::new(TwinPath, 0), version: None }
     }
 
     /// For a patch of desired properties: finds `$version` in the top object.
     #[must_use]
     pub const fn patch() -> Self {
-        Self { finder: Finder::new(Path::Patch), version: None }
+        Self { finder: Finder::new(TwinPath, 1), version: None }
     }
 
     /// Reads the next bytes. They may be cut anywhere, and none is kept.
@@ -70,305 +73,19 @@ impl VersionReader {
     }
 }
 
-/// Which value is looked for.
+/// The path of a version in a document: `$version` in `desired` in the top object. A patch has in its top object what a
+/// document has in `desired`, so there the first name is found from the beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-enum Path {
-    /// That of `$version` in `desired` in the top object.
-    Document = 0,
-    /// That of `$version` in the top object, which is what a document has in `desired`.
-    Patch = 1,
-}
+struct TwinPath;
 
-/// What a byte is to the value looked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
-    /// No part of it.
-    Elsewhere,
-    /// No part of it, and a value found before is void: a duplicate takes the place of what held it.
-    Forget,
-    /// Its first byte. A value found before is void.
-    First,
-    /// A further byte of it.
-    Next,
-}
+impl Path for TwinPath {
+    const ASCII: bool = true;
 
-/// What may come next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// After `[`: a value or `]`.
-    FirstValue,
-    Value,
-    /// After `{`: a name or `}`.
-    FirstName,
-    Name,
-    Colon,
-    /// A comma or the end of what is open; at the top, white space only.
-    AfterValue,
-    /// In a string, be it a name or a value.
-    Text,
-    Escape,
-    Hex,
-    /// In `true`, `false` or `null`.
-    Literal,
-    /// The parts of a number, named after what came last.
-    Minus,
-    Zero,
-    Integer,
-    Point,
-    Fraction,
-    Exponent,
-    ExponentSign,
-    ExponentInteger,
-    /// The JSON is ill-formed. Nothing leads out.
-    IllFormed,
-}
-
-impl State {
-    const fn is_number(self) -> bool {
-        use State::*;
-        matches!(self, Minus | Zero | Integer | Point | Fraction | Exponent | ExponentSign | ExponentInteger)
-    }
-}
-
-/// The literals one after the other; [`Finder::count`] is the place in it.
-const LITERALS: &[u8; 13] = b"truefalsenull";
-
-/// A [`Finder::matched`] that no name has.
-const NO_MATCH: u8 = u8::MAX;
-
-/// A pushdown automaton for JSON that knows when it stands on the value at the end of a [`Path`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Finder {
-    /// A bit for each open array (0) or object (1), the innermost lowest.
-    kinds: u64,
-    /// How many of them are open: 0 to 63.
-    depth: u8,
-    /// The `depth` of the object whose names are compared with [`sought`](Self::sought); all around it are on the path.
-    on_path: u8,
-    /// How many names of [`Path::Document`] lead to that object.
-    found: u8,
-    /// Whether a name is being read, or its value comes next.
-    in_name: bool,
-    /// Bytes by which the name agrees with the one looked for so far, or [`NO_MATCH`].
-    matched: u8,
-    /// Whether the value at the end of the path has begun and not ended.
-    inside: bool,
-    /// Digits of a `\u` escape still to come, or the place in [`LITERALS`].
-    count: u8,
-    /// The `\u` escape so far.
-    unit: u16,
-    state: State,
-}
-
-impl Finder {
-    const fn new(path: Path) -> Self {
-        Self {
-            kinds: 0,
-            depth: 0,
-            on_path: 1,
-            found: path as u8,
-            in_name: false,
-            matched: NO_MATCH,
-            inside: false,
-            count: 0,
-            unit: 0,
-            state: State::Value,
-        }
+    fn name(&self, found: u8) -> Option<&[u8]> {
+        Some(if found == 0 { b"desired" } else { b"$version" })
     }
 
-    /// Whether one whole value was read, with nothing but white space after it.
-    fn is_complete(&self) -> bool {
-        self.state == State::AfterValue && self.depth == 0
-    }
-
-    /// The name that the path goes on with. All ASCII.
-    const fn sought(&self) -> &'static [u8] {
-        if self.found == 0 { b"desired" } else { b"$version" }
-    }
-
-    fn step(&mut self, byte: u8) -> Step {
-        if self.state.is_number() {
-            self.state = number(self.state, byte);
-            if self.state != State::AfterValue {
-                return self.elsewhere();
-            }
-        }
-        if self.state == State::AfterValue && self.depth == self.on_path {
-            self.inside = false;
-        }
-        if matches!(self.state, State::FirstValue | State::Value) && !is_space(byte) {
-            return self.value(byte);
-        }
-        self.state = match self.state {
-            State::Text | State::Escape | State::Hex => self.text(byte),
-            State::Literal => self.literal(byte),
-            _ => self.between(byte),
-        };
-        self.elsewhere()
-    }
-
-    /// What a byte is that begins nothing that is looked for.
-    const fn elsewhere(&self) -> Step {
-        if self.inside { Step::Next } else { Step::Elsewhere }
-    }
-
-    /// The first byte of a value, or the `]` of an empty array.
-    fn value(&mut self, byte: u8) -> Step {
-        let sought = self.in_name && usize::from(self.matched) == self.sought().len();
-        self.in_name = false;
-        self.state = match byte {
-            b'{' | b'[' => self.open(byte),
-            b']' if self.state == State::FirstValue => self.close(byte),
-            b'"' => State::Text,
-            b'-' => State::Minus,
-            b't' => self.literal_from(1),
-            b'f' => self.literal_from(5),
-            b'n' => self.literal_from(10),
-            digit => number(State::Minus, digit),
-        };
-        if !sought {
-            return self.elsewhere();
-        }
-        if self.found > 0 {
-            self.inside = true;
-            return Step::First;
-        }
-        if byte == b'{' {
-            self.found = 1;
-            self.on_path = self.depth;
-        }
-        Step::Forget
-    }
-
-    /// A byte that is of no value: white space, punctuation, the quote that begins a name.
-    fn between(&mut self, byte: u8) -> State {
-        match (byte, self.state) {
-            (_, State::IllFormed) => State::IllFormed,
-            (b' ' | b'\t' | b'\n' | b'\r', same) => same,
-            (b']' | b'}', State::FirstName | State::AfterValue) => self.close(byte),
-            (b',', State::AfterValue) if self.depth > 0 => {
-                if self.kinds & 1 == 1 {
-                    State::Name
-                } else {
-                    State::Value
-                }
-            }
-            (b':', State::Colon) => State::Value,
-            (b'"', State::FirstName | State::Name) => {
-                self.in_name = true;
-                self.matched = if self.depth == self.on_path { 0 } else { NO_MATCH };
-                State::Text
-            }
-            _ => State::IllFormed,
-        }
-    }
-
-    /// `{` or `[`.
-    fn open(&mut self, byte: u8) -> State {
-        if self.depth >= 63 {
-            return State::IllFormed;
-        }
-        self.depth = self.depth.wrapping_add(1);
-        self.kinds = (self.kinds << 1) | u64::from(kind(byte));
-        if kind(byte) == 1 { State::FirstName } else { State::FirstValue }
-    }
-
-    /// `}` or `]`.
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn close(&mut self, byte: u8) -> State {
-        if self.depth == 0 || self.kinds as u8 & 1 != kind(byte) {
-            return State::IllFormed;
-        }
-        if self.depth == self.on_path {
-            // At the top this leads nowhere: no name can follow.
-            self.on_path = self.on_path.wrapping_sub(1);
-            self.found = 0;
-        }
-        self.depth = self.depth.wrapping_sub(1);
-        self.kinds >>= 1;
-        State::AfterValue
-    }
-
-    fn text(&mut self, byte: u8) -> State {
-        let unit = match (self.state, byte) {
-            (State::Hex, _) => {
-                let digit = match byte {
-                    b'0'..=b'9' => byte & 0x0F,
-                    b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0F).wrapping_add(9),
-                    _ => return State::IllFormed,
-                };
-                self.unit = (self.unit << 4) | u16::from(digit);
-                self.count = self.count.wrapping_sub(1);
-                if self.count > 0 {
-                    return State::Hex;
-                }
-                self.unit
-            }
-            (State::Escape, b'u') => {
-                self.count = 4;
-                return State::Hex;
-            }
-            (State::Escape, b'"' | b'\\' | b'/') => u16::from(byte),
-            // A control character is in none of the names looked for.
-            (State::Escape, b'b' | b'f' | b'n' | b'r' | b't') => 0,
-            (State::Text, b'"') => return if self.in_name { State::Colon } else { State::AfterValue },
-            (State::Text, b'\\') => return State::Escape,
-            (State::Text, 0x20..) => u16::from(byte),
-            _ => return State::IllFormed,
-        };
-        self.compare(unit);
-        State::Text
-    }
-
-    /// One more character of a string, or one more byte of its UTF-8. What the names looked for are made of
-    /// is ASCII, where the two are the same.
-    fn compare(&mut self, unit: u16) {
-        self.matched = match self.sought().get(usize::from(self.matched)) {
-            Some(&want) if u16::from(want) == unit => self.matched.wrapping_add(1),
-            _ => NO_MATCH,
-        };
-    }
-
-    /// The first letter of a literal; the next one is at `count` of [`LITERALS`].
-    const fn literal_from(&mut self, count: u8) -> State {
-        self.count = count;
-        State::Literal
-    }
-
-    fn literal(&mut self, byte: u8) -> State {
-        if LITERALS.get(usize::from(self.count)) != Some(&byte) {
-            return State::IllFormed;
-        }
-        self.count = self.count.wrapping_add(1);
-        if matches!(self.count, 4 | 9 | 13) { State::AfterValue } else { State::Literal }
-    }
-}
-
-/// The white space of JSON (RFC 8259 §2).
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// 1 for `{` and `}`, 0 for `[` and `]`: a bit of ASCII tells them apart.
-const fn kind(bracket: u8) -> u8 {
-    (bracket >> 5) & 1
-}
-
-/// One more byte of a number (RFC 8259 §6). A number has no last byte of its own: the first byte that is not of it
-/// ends it, and [`State::AfterValue`] is where that byte belongs.
-#[cfg_attr(target_os = "none", inline(never))] // Two places use it.
-const fn number(state: State, byte: u8) -> State {
-    use State::*;
-    match (byte, state) {
-        (b'0', Minus) => Zero,
-        (b'0'..=b'9', Minus | Integer) => Integer,
-        (b'0'..=b'9', Point | Fraction) => Fraction,
-        (b'0'..=b'9', Exponent | ExponentSign | ExponentInteger) => ExponentInteger,
-        (b'.', Zero | Integer) => Point,
-        (b'e' | b'E', Zero | Integer | Fraction) => Exponent,
-        (b'+' | b'-', Exponent) => ExponentSign,
-        (_, Zero | Integer | Fraction | ExponentInteger) => AfterValue,
-        _ => IllFormed,
+    fn is_last(&self, found: u8) -> bool {
+        found > 0
     }
 }

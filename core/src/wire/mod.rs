@@ -16,9 +16,10 @@ mod text;
 mod writer;
 
 pub(crate) use base64::{put_base64, put_from_base64};
-pub use json::VersionReader;
+pub use json::{JsonError, JsonText, JsonValue, ValueReader, VersionReader, check_json, json_value};
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};
 pub(crate) use text::{after, append_digit, cut, decimal};
 pub use writer::Writer;
+pub(crate) use writer::copy;

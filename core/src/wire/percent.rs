@@ -22,7 +22,7 @@ use super::Writer;
 pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
     let mut rest = bytes;
     loop {
-        let plain = rest.iter().take_while(|&&byte| is_unreserved(byte)).count();
+        let plain = rest.iter().take_while(|&&byte| goes_plain(byte)).count();
         let Some((plain, escaped)) = rest.split_at_checked(plain) else { return };
         writer.put(plain);
         let Some((&byte, after)) = escaped.split_first() else { return };
@@ -33,6 +33,26 @@ pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
 
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// [`is_unreserved`], which a firmware computes.
+#[cfg(target_os = "none")]
+use is_unreserved as goes_plain;
+
+/// [`is_unreserved`], looked up.
+#[cfg(not(target_os = "none"))]
+fn goes_plain(byte: u8) -> bool {
+    #[allow(clippy::indexing_slicing)] // While compiling.
+    const UNRESERVED: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            table[byte] = is_unreserved(byte as u8);
+            byte += 1;
+        }
+        table
+    };
+    UNRESERVED.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 /// The upper-case digit of a number below 16.

@@ -1,7 +1,6 @@
 //! Fields in, from a packet that lies whole in memory: nom's parsers, and the place where one fails.
 
 use nom::Parser;
-use nom::bytes::complete::take;
 use nom::number::complete::be_u8;
 
 use super::frame::Header;
@@ -40,7 +39,11 @@ impl<'i> Fields<'i> {
 
     /// `count` bytes; `None` if there are fewer.
     pub(crate) fn bytes(&mut self, count: usize) -> Option<&'i [u8]> {
-        self.read(take(count))
+        // nom's own `take` compares first and slices after, and where it is inlined the compiler may not see that the
+        // slice is then in bounds: a panic that cannot happen stays in the program.
+        let (bytes, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(bytes)
     }
 
     /// All that is left.

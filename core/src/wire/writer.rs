@@ -134,11 +134,8 @@ impl<'b> Writer<'b> {
     /// Overwrites bytes that were put before at `at`.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
-        // In two steps the compiler sees that the lengths are equal, and leaves no panic in `copy_from_slice`.
         let to = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len()));
-        if let Some(to) = to {
-            to.copy_from_slice(bytes);
-        }
+        copy(to.unwrap_or_default(), bytes);
     }
 
     /// Appends `value` in decimal digits, as topics and SAS tokens carry numbers.
@@ -161,6 +158,13 @@ impl<'b> Writer<'b> {
     pub fn finish(self) -> Result<&'b mut [u8], usize> {
         let Self { room, len } = self;
         room.get_mut(..len).ok_or(len)
+    }
+}
+
+/// Copies what fits: `copy_from_slice` without its panic.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
     }
 }
 

@@ -14,8 +14,6 @@ Connected(session_present=False)
 Ready(refused=<Feature.NONE: 0>)
 """
 
-from collections.abc import Mapping as _Mapping
-
 from ._enums import (
     Applied,
     DisconnectReason,
@@ -83,9 +81,6 @@ from ._native import (
     string_to_sign,
 )
 from ._native import __version__ as __version__
-
-# A received property bag is taken apart by `match`, like any mapping.
-_Mapping.register(Properties)
 
 Event = (
     Connected

@@ -3,8 +3,23 @@
 from ._enums import PatchRule, RequestFailure, RetryCause, TimeoutReason, Usage, Violation
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
 class IotHubError(Exception):
     """What all errors of this package are."""
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # As it is, whatever its class takes to make one: for pickle and copy.
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(error: type[IotHubError], args: tuple[object, ...], attributes: dict[str, object]) -> IotHubError:
+    again = error.__new__(error, *args)
+    again.__dict__.update(attributes)
+    return again
 
 
 class LocalProtocolError(IotHubError):

@@ -18,7 +18,7 @@ use super::link::{Link, Remote};
 use super::transcript::number;
 
 /// How long to wait for input while the socket is too full to send.
-const FULL: std::time::Duration = std::time::Duration::from_millis(10);
+pub(crate) const FULL: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// A device with its connection, when there is one.
 pub(crate) struct Device<'a> {
@@ -205,10 +205,9 @@ impl<'a> Device<'a> {
         let mut room = Zeroizing::new([0; 1_024]);
         let (password, lifetime) = match self.credential {
             Credential::Key { key, name } => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-                let now = UnixSeconds(u32::try_from(now.as_secs()).map_err(|error| error.to_string())?);
                 let key = SharedAccessKey::from_base64(key).map_err(|error| error.to_string())?;
-                let token = key.token(&self.identity, now.plus(self.token_lifetime), name, room.as_mut_slice());
+                let expiry = unix_now()?.plus(self.token_lifetime);
+                let token = key.token(&self.identity, expiry, name, room.as_mut_slice());
                 (token.map_err(|error| Error::from(error).to_string())?, Some(Duration::from_secs(self.token_lifetime)))
             }
             Credential::Token(token) => (token, None),
@@ -301,7 +300,16 @@ impl<'a> Device<'a> {
     }
 }
 
+/// Wall-clock time, which only tokens need.
+///
+/// # Errors
+/// This machine's clock is wrong by decades.
+pub(crate) fn unix_now() -> Result<UnixSeconds, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    Ok(UnixSeconds(u32::try_from(now.as_secs()).map_err(|error| error.to_string())?))
+}
+
 /// A random number, without a crate for it: each `RandomState` has other keys.
-fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     RandomState::new().hash_one(0_u8) as u32
 }

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! cargo run --example quickstart
+//! cargo run --example quickstart -- --provision
 //! cargo run --example quickstart -- --connection-string 'HostName=…;DeviceId=…;SharedAccessKey=…'
 //! ```
 //!
 //! The first talks to the hub simulator in the same process and fails unless everything it shows has happened, by
-//! the hub's own records. The second talks to a real hub.
+//! the hub's own records. The second asks the simulator's provisioning service for the hub first. The third talks to a
+//! real hub, and `--help` tells how a real provisioning service is asked for one.
 //!
 //! | file | what |
 //! |---|---|
 //! | `device` | the driver: the part to copy |
+//! | `provision` | the same for the provisioning service |
 //! | `link` | TCP and TLS under it |
 //! | `app` | what the device does with its events |
 //! | `story` | the steps of the conversation |
@@ -21,6 +24,7 @@ mod app;
 mod device;
 mod link;
 mod options;
+mod provision;
 mod simulator;
 mod story;
 mod transcript;
@@ -30,6 +34,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+#[cfg(test)]
+pub(crate) use options::Source;
 pub(crate) use options::{Request, parse};
 use story::Setting;
 use transcript::Transcript;
@@ -63,7 +69,7 @@ pub(crate) fn run(request: &Request, out: Box<dyn Write>) -> bool {
     let log = Transcript::new(out);
     let setting = match request {
         Request::Help => return true,
-        Request::Simulator { count } => Setting::simulator(*count, &log),
+        Request::Simulator { count, provision } => Setting::simulator(*count, *provision, &log),
         Request::Real(hub) => Setting::real(hub, &log),
     };
     match setting.and_then(|setting| setting.play(&log)) {

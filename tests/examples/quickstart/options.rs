@@ -3,17 +3,27 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use iothub_proto::auth::Registration;
+
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 A device holds a whole conversation with an IoT Hub and shows it.
 
-usage: quickstart [--count N]
+usage: quickstart [--provision] [--count N]
            with a hub simulator in the same process, over TLS on loopback
        quickstart --connection-string 'HostName=…;DeviceId=…;SharedAccessKey=…' [options]
            with a real hub
+       quickstart --provision --id-scope SCOPE --registration-id ID --symmetric-key KEY [options]
+           with a real provisioning service, and the hub that it assigns
 
   --connection-string TEXT  of the device; '-' reads it from standard input, which keeps
                             the key out of the shell's history and the list of processes
+  --provision               ask the Device Provisioning Service for the hub first
+  --symmetric-key KEY       of the enrollment, in base64; '-' reads it from standard input
+  --group-key KEY           of the enrollment group instead: the device's own is derived from it
+  --payload JSON            for the service's allocation policy
+  --dps-host NAME           of the service (default global.azure-devices-provisioning.net)
+  --dps-port N              its port (default 8883)
   --host NAME               connect to this host instead of the one in the connection string
   --port N                  connect to this port (default 8883)
   --ca FILE                 trust the certificates in this PEM file instead of the system's
@@ -33,6 +43,8 @@ pub(crate) enum Request {
     Simulator {
         /// Telemetry messages.
         count: u32,
+        /// Ask the simulator's provisioning service first.
+        provision: bool,
     },
     /// A conversation with a real hub.
     Real(RealHub),
@@ -41,8 +53,8 @@ pub(crate) enum Request {
 /// A real hub, and how to reach it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RealHub {
-    /// `-` stands for standard input.
-    pub(crate) connection_string: String,
+    /// How the hub is known.
+    pub(crate) source: Source,
     /// Instead of the host in the connection string.
     pub(crate) host: Option<String>,
     /// 8883 unless told otherwise.
@@ -55,9 +67,32 @@ pub(crate) struct RealHub {
     pub(crate) count: u32,
 }
 
+/// What says which hub it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `-` stands for standard input.
+    ConnectionString(String),
+    /// The provisioning service.
+    Provisioning(Enrolled),
+}
+
+/// A device that is enrolled with a provisioning service, and how to reach that.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Enrolled {
+    pub(crate) id_scope: String,
+    pub(crate) registration_id: String,
+    /// In base64; `-` stands for standard input.
+    pub(crate) key: String,
+    /// The key is that of a group.
+    pub(crate) of_group: bool,
+    pub(crate) payload: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
 impl std::fmt::Debug for RealHub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the connection string, which is a secret.
+        // Without the source, in which there is a secret.
         f.debug_struct("RealHub").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
     }
 }
@@ -68,7 +103,7 @@ impl std::fmt::Debug for RealHub {
 /// What is wrong with them. An argument that is not understood is not repeated: it may be a key.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Request, String> {
     let mut arguments = arguments.into_iter();
-    let (mut connection_string, mut host, mut port, mut ca, mut wait, mut count) = (None, None, None, None, None, None);
+    let mut given = Given::default();
     while let Some(name) = arguments.next() {
         if name == "--help" || name == "-h" {
             return Ok(Request::Help);
@@ -78,31 +113,107 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
         }
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
-            "--connection-string" => connection_string = Some(value()?),
-            "--host" => host = Some(value()?),
-            "--port" => port = Some(number(&name, &value()?)?),
-            "--ca" => ca = Some(PathBuf::from(value()?)),
-            "--wait" => wait = Some(number(&name, &value()?)?),
-            "--count" => count = Some(number::<NonZeroU32>(&name, &value()?)?.get()),
+            "--provision" => given.provision = true,
+            "--connection-string" => given.connection_string = Some(value()?),
+            "--id-scope" => given.id_scope = Some(value()?),
+            "--registration-id" => given.registration_id = Some(value()?),
+            "--symmetric-key" => given.key = Some((value()?, false)),
+            "--group-key" => given.key = Some((value()?, true)),
+            "--payload" => given.payload = Some(value()?),
+            "--dps-host" => given.dps_host = Some(value()?),
+            "--dps-port" => given.dps_port = Some(number(&name, &value()?)?),
+            "--host" => given.host = Some(value()?),
+            "--port" => given.port = Some(number(&name, &value()?)?),
+            "--ca" => given.ca = Some(PathBuf::from(value()?)),
+            "--wait" => given.wait = Some(number(&name, &value()?)?),
+            "--count" => given.count = Some(number::<NonZeroU32>(&name, &value()?)?.get()),
             _ => return Err("an unknown option".to_owned()),
         }
     }
-    match connection_string {
-        Some(connection_string) => Ok(Request::Real(RealHub {
-            connection_string,
-            host,
-            port: port.unwrap_or(8883),
-            ca,
-            wait: wait.unwrap_or(60),
-            count: count.unwrap_or(100),
-        })),
-        None if host.is_some() || port.is_some() || ca.is_some() || wait.is_some() => {
-            Err("--host, --port, --ca and --wait need --connection-string".to_owned())
+    given.request()
+}
+
+/// What was given.
+#[derive(Default)]
+struct Given {
+    provision: bool,
+    connection_string: Option<String>,
+    id_scope: Option<String>,
+    registration_id: Option<String>,
+    /// And whether it is a group's.
+    key: Option<(String, bool)>,
+    payload: Option<String>,
+    dps_host: Option<String>,
+    dps_port: Option<u16>,
+    host: Option<String>,
+    port: Option<u16>,
+    ca: Option<PathBuf>,
+    wait: Option<u32>,
+    count: Option<u32>,
+}
+
+impl Given {
+    fn request(mut self) -> Result<Request, String> {
+        let Some(source) = self.source()? else {
+            return if self.host.is_some() || self.port.is_some() || self.ca.is_some() || self.wait.is_some() {
+                Err("--host, --port, --ca and --wait need --connection-string or --id-scope".to_owned())
+            } else {
+                Ok(Request::Simulator { count: self.count.unwrap_or(1_000), provision: self.provision })
+            };
+        };
+        Ok(Request::Real(RealHub {
+            source,
+            host: self.host,
+            port: self.port.unwrap_or(8883),
+            ca: self.ca,
+            wait: self.wait.unwrap_or(60),
+            count: self.count.unwrap_or(100),
+        }))
+    }
+
+    /// `None` stands for the simulator.
+    fn source(&mut self) -> Result<Option<Source>, String> {
+        let enrolled = (self.id_scope.take(), self.registration_id.take(), self.key.take());
+        match (self.connection_string.take(), enrolled) {
+            (Some(_), _) if self.provision => {
+                Err("--provision finds the hub: it needs no --connection-string".to_owned())
+            }
+            (None, (Some(id_scope), Some(registration_id), Some((key, of_group)))) if self.provision => {
+                let host = self.dps_host.take().unwrap_or_else(|| Registration::GLOBAL_HOST.to_owned());
+                let (payload, port) = (self.payload.take(), self.dps_port.unwrap_or(8883));
+                Ok(Some(Source::Provisioning(Enrolled {
+                    id_scope,
+                    registration_id,
+                    key,
+                    of_group,
+                    payload,
+                    host,
+                    port,
+                })))
+            }
+            (text, (None, None, None))
+                if self.payload.is_none() && self.dps_host.is_none() && self.dps_port.is_none() =>
+            {
+                Ok(text.map(Source::ConnectionString))
+            }
+            _ => Err("--provision with a real service needs --id-scope, --registration-id and --symmetric-key or \
+                      --group-key, and these, --payload, --dps-host and --dps-port need --provision"
+                .to_owned()),
         }
-        None => Ok(Request::Simulator { count: count.unwrap_or(1_000) }),
     }
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{name} takes a number, and not this"))
+}
+
+/// The text, or if it is `-` what standard input says.
+///
+/// # Errors
+/// Standard input is no text.
+pub(crate) fn secret(text: &str) -> Result<String, String> {
+    match text {
+        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string()),
+        text => Ok(text.to_owned()),
+    }
 }

@@ -5,12 +5,15 @@ use std::io;
 use std::time::Duration;
 
 use iothub_proto::time::Duration as Span;
-use iothub_tests::hub::{CallId, CallResult, CloudMessage, Credentials, Hub, HubConfig, MessageId, Outcome, Telemetry};
+use iothub_tests::hub::{
+    CallId, CallResult, CloudMessage, Credentials, Enrollment, Hub, HubConfig, MessageId, Outcome, Telemetry,
+};
 use iothub_tests::server::Server;
 use serde_json::{Value, json};
 
 use super::app::{INTERVAL, ROOM};
 use super::link::{self, Remote};
+use super::options::Enrolled;
 
 /// The hub's name, which is also where it is.
 const HOST: &str = "localhost";
@@ -18,6 +21,8 @@ const HOST: &str = "localhost";
 pub(crate) const DEVICE: &str = "thermostat-1";
 /// Its key, which is no secret: this hub lives as long as the program.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// The key of the enrollment group that the device is of, when it is to be provisioned.
+const GROUP_KEY: &str = "c29tZSBvdGhlciBrZXk=";
 /// Far more than anything on one machine takes.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -25,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Simulator {
     server: Server,
     port: u16,
+    dps_port: u16,
     stored: Vec<Telemetry>,
 }
 
@@ -37,14 +43,20 @@ pub(crate) struct Stored {
 }
 
 impl Simulator {
-    /// Starts a hub with one device, which is to do something every 30 s.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts a hub with one device, which is to do something every 30 s. A device that is provisioned has a key derived
+    /// from its group's.
+    pub(crate) fn start(provision: bool) -> io::Result<Self> {
         let mut hub = Hub::new(HubConfig::new(HOST));
-        hub.register(DEVICE, Credentials::key(KEY).map_err(io::Error::other)?);
+        let key = if provision { Self::enrolled().device_key()? } else { KEY.to_owned() };
+        hub.register(DEVICE, Credentials::key(&key).map_err(io::Error::other)?);
+        let group = Credentials::key(GROUP_KEY).map_err(io::Error::other)?;
+        hub.dps.enroll_group(Enrollment::new(group, HOST));
+        // The shortest wait that the service allows.
+        hub.dps.retry_after = Some(2);
         hub.patch_desired(DEVICE, &json!({ INTERVAL: 30 })).map_err(io::Error::other)?;
         let mut server = Server::new(hub)?;
-        let port = server.listen_tls(0)?;
-        Ok(Self { server, port, stored: Vec::new() })
+        let (port, dps_port) = (server.listen_tls(0)?, server.listen_dps_tls(0)?);
+        Ok(Self { server, port, dps_port, stored: Vec::new() })
     }
 
     /// What a device needs to sign in.
@@ -52,10 +64,35 @@ impl Simulator {
         format!("HostName={HOST};DeviceId={DEVICE};SharedAccessKey={KEY}")
     }
 
+    /// What a device needs to be provisioned; the port is known when the simulator is started.
+    pub(crate) fn enrolled() -> Enrolled {
+        Enrolled {
+            id_scope: "0ne00000001".to_owned(),
+            registration_id: DEVICE.to_owned(),
+            key: GROUP_KEY.to_owned(),
+            of_group: true,
+            payload: Some(r#"{"modelId":"dtmi:com:example:Thermostat;1"}"#.to_owned()),
+            host: HOST.to_owned(),
+            port: 0,
+        }
+    }
+
     /// How to reach it.
     pub(crate) fn remote(&self) -> io::Result<Remote> {
         let tls = link::trust_pem(self.server.ca_pem().as_bytes())?;
         Ok(Remote { host: HOST.to_owned(), port: self.port, tls })
+    }
+
+    /// How to reach its provisioning service.
+    pub(crate) fn dps_remote(&self) -> io::Result<Remote> {
+        self.remote().map(|remote| Remote { port: self.dps_port, ..remote })
+    }
+
+    /// Whether the provisioning service has assigned the device to this hub.
+    pub(crate) fn check_registered(&self) -> Result<(), String> {
+        self.wait("registration at the service", |hub| {
+            hub.dps.registered().iter().any(|done| done.registration_id == DEVICE && done.hub.as_deref() == Some(HOST))
+        })
     }
 
     /// Sends a message to the device, with a property that needs escapes in a topic.

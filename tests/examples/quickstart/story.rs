@@ -1,6 +1,8 @@
 //! The conversation, step by step. With the simulator each step is compared with the hub's own records; with a
 //! real hub the service's side is left to whoever watches.
 
+use std::sync::Arc;
+
 use iothub_proto::auth::ConnectionString;
 use iothub_proto::{Client, Config, Inbound, RxBuffer, Slot, Storage};
 use serde_json::json;
@@ -8,7 +10,8 @@ use serde_json::json;
 use super::app::{App, BLINK, INTERVAL, ROOM, WINDOW};
 use super::device::Device;
 use super::link::{self, Remote};
-use super::options::RealHub;
+use super::options::{Enrolled, RealHub, Source, secret};
+use super::provision::provision;
 use super::simulator::{DEVICE, Simulator, Stored};
 use super::transcript::{Transcript, number};
 
@@ -44,12 +47,20 @@ impl Setting {
     ///
     /// # Errors
     /// It cannot be started.
-    pub(crate) fn simulator(count: u32, log: &Transcript) -> Result<Self, String> {
+    pub(crate) fn simulator(count: u32, provisioned: bool, log: &Transcript) -> Result<Self, String> {
         log.text(format_args!("The device {DEVICE} talks to an IoT Hub simulator: MQTT 3.1.1 over TLS, on loopback."));
         log.text("Lines marked \"checked\" say what the hub's own records show.");
-        let simulator = Simulator::start().map_err(|error| error.to_string())?;
+        let simulator = Simulator::start(provisioned).map_err(|error| error.to_string())?;
         let remote = simulator.remote().map_err(|error| error.to_string())?;
-        let connection_string = Simulator::connection_string();
+        let connection_string = if provisioned {
+            let dps = simulator.dps_remote().map_err(|error| error.to_string())?;
+            let found = provision(&dps, &Simulator::enrolled(), log)?;
+            simulator.check_registered()?;
+            log.checked("registered, and assigned to this hub");
+            found
+        } else {
+            Simulator::connection_string()
+        };
         Ok(Self { connection_string, remote, count, simulator: Some(simulator), wait: 0 })
     }
 
@@ -58,9 +69,15 @@ impl Setting {
     /// # Errors
     /// The connection string is wrong, or there is no certificate to trust.
     pub(crate) fn real(hub: &RealHub, log: &Transcript) -> Result<Self, String> {
-        let connection_string = match hub.connection_string.as_str() {
-            "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?,
-            text => text.to_owned(),
+        let tls = hub.ca.as_deref().map_or_else(link::trust_system, link::trust_file);
+        let tls = tls.map_err(|error| format!("certificates to trust: {error}"))?;
+        let connection_string = match &hub.source {
+            Source::ConnectionString(text) => secret(text)?,
+            Source::Provisioning(enrolled) => {
+                let dps = Remote { host: enrolled.host.clone(), port: enrolled.port, tls: Arc::clone(&tls) };
+                let enrolled = Enrolled { key: secret(&enrolled.key)?.trim().to_owned(), ..enrolled.clone() };
+                provision(&dps, &enrolled, log)?
+            }
         };
         let parsed =
             ConnectionString::parse(&connection_string).map_err(|error| format!("connection string: {error}"))?;
@@ -68,8 +85,6 @@ impl Setting {
             log.text(format_args!("Note: {key} means nothing in a connection string."));
         }
         let host = hub.host.clone().unwrap_or_else(|| parsed.connect_host().to_owned());
-        let tls = hub.ca.as_deref().map_or_else(link::trust_system, link::trust_file);
-        let tls = tls.map_err(|error| format!("certificates to trust: {error}"))?;
         log.text(format_args!(
             "The device {} talks to {}: MQTT 3.1.1 over TLS.",
             parsed.identity().device_id,

@@ -46,6 +46,11 @@ impl Transcript {
         self.line("service", &what);
     }
 
+    /// The Device Provisioning Service did this, as the device sees it.
+    pub(crate) fn dps(&self, what: impl Display) {
+        self.line("dps", &what);
+    }
+
     fn line(&self, who: &str, what: &dyn Display) {
         self.text(format_args!("  {:6.3} s  {who:7}  {what}", self.seconds()));
     }

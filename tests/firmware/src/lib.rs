@@ -4,6 +4,7 @@
 //! All of it is in the image of `empty` too, which is subtracted.
 #![no_std]
 
+mod libc;
 mod memory;
 mod report;
 mod start;

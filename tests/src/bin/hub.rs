@@ -24,6 +24,10 @@
 //! fault poison TEXT              close instead of taking a message with this text; without text, no more
 //! fault twin-status 429          answer the next twin request so
 //! fault cut-in 100               cut the next connection after so many bytes in; cut-out the same for bytes out
+//! assign reg-001 HUB DEVICE      from now on the provisioning service assigns this; without DEVICE, the registration id
+//! enrollment reg-001 disabled    from now on it does not; `failed` makes it fail, `enabled` ends both
+//! fault dps-status 429 5         answer the next request for provisioning so, with this retry-after
+//! fault dps-silence 2            leave as many such requests without an answer
 //! ```
 
 use std::{
@@ -40,20 +44,30 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use iothub_proto::time::Duration as Span;
 use iothub_tests::{
-    hub::{CallId, CallResult, CloseReason, CloudMessage, Credentials, Cut, Hub, HubConfig, SendError},
+    hub::{CallId, CallResult, CloseReason, CloudMessage, Credentials, Cut, Enrollment, Hub, HubConfig, SendError},
     server::Server,
 };
 use serde_json::{Value, json};
 
 const USAGE: &str = "\
 usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--grace SECONDS] [--device ID=KEY]... [--x509 ID]...
+           [--dps-plain PORT] [--dps-tls PORT] [--id-scope TEXT] [--dps-polls N]
+           [--enroll ID=KEY]... [--enroll-x509 ID]... [--enroll-group KEY]...
   --host    name of the hub in user names and tokens (default localhost)
   --plain   listen on 127.0.0.1 without TLS; 0 chooses a port
   --tls     the same with TLS
   --ca-out  write the certificate that clients are to trust
   --grace   how long a connection outlives its token (default 600)
   --device  register a device, or a module as DEVICE/MODULE, with its key in base64
-  --x509    register a device with a client certificate of that authority";
+  --x509    register a device with a client certificate of that authority
+  --dps-plain, --dps-tls
+            the same for the provisioning service, which assigns this hub
+  --id-scope
+            its id scope (default 0ne00000001)
+  --dps-polls
+            how often a device must ask before it is assigned (default 1)
+  --enroll, --enroll-x509, --enroll-group
+            enroll a device with its key, with a certificate, or all devices with keys derived from this one";
 
 /// What the command line asks for.
 struct Options {
@@ -63,6 +77,12 @@ struct Options {
     ca_out: Option<String>,
     grace: Option<u32>,
     identities: Vec<(String, Credentials)>,
+    dps_plain: Option<u16>,
+    dps_tls: Option<u16>,
+    id_scope: Option<String>,
+    dps_polls: Option<u32>,
+    /// `None` for a group.
+    enrollments: Vec<(Option<String>, Credentials)>,
 }
 
 impl Options {
@@ -74,6 +94,16 @@ impl Options {
             ca_out: None,
             grace: None,
             identities: Vec::new(),
+            dps_plain: None,
+            dps_tls: None,
+            id_scope: None,
+            dps_polls: None,
+            enrollments: Vec::new(),
+        };
+        let identity = |value: &str| -> Result<(String, Credentials), String> {
+            let (id, key) = value.split_once('=').ok_or_else(|| format!("{value} is no ID=KEY"))?;
+            let key = Credentials::key(key).map_err(|error| format!("key of {id}: {error}"))?;
+            Ok((id.to_owned(), key))
         };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -87,10 +117,19 @@ impl Options {
                     options.grace = Some(value.parse().map_err(|_| format!("{value} is no number of seconds"))?);
                 }
                 "--x509" => options.identities.push((value, Credentials::Certificate)),
-                "--device" => {
-                    let (id, key) = value.split_once('=').ok_or("--device needs ID=KEY")?;
-                    let key = Credentials::key(key).map_err(|error| format!("key of {id}: {error}"))?;
-                    options.identities.push((id.to_owned(), key));
+                "--device" => options.identities.push(identity(&value)?),
+                "--dps-plain" => options.dps_plain = Some(port()?),
+                "--dps-tls" => options.dps_tls = Some(port()?),
+                "--id-scope" => options.id_scope = Some(value),
+                "--dps-polls" => options.dps_polls = Some(value.parse().map_err(|_| format!("{value} is no number"))?),
+                "--enroll" => {
+                    let (id, key) = identity(&value)?;
+                    options.enrollments.push((Some(id), key));
+                }
+                "--enroll-x509" => options.enrollments.push((Some(value), Credentials::Certificate)),
+                "--enroll-group" => {
+                    let key = Credentials::key(&value).map_err(|error| format!("key of the group: {error}"))?;
+                    options.enrollments.push((None, key));
                 }
                 _ => return Err(format!("unknown option {name}")),
             }
@@ -125,13 +164,26 @@ fn serve(options: Options) -> io::Result<()> {
     for (id, credentials) in options.identities {
         hub.register(&id, credentials);
     }
+    hub.dps.id_scope = options.id_scope.unwrap_or(hub.dps.id_scope);
+    hub.dps.polls = options.dps_polls.unwrap_or(hub.dps.polls);
+    for (id, credentials) in options.enrollments {
+        let enrollment = Enrollment::new(credentials, &options.host);
+        match id {
+            Some(id) => hub.dps.enroll(&id, enrollment),
+            None => hub.dps.enroll_group(enrollment),
+        }
+    }
     let mut server = Server::new(hub)?;
     let plain = options.plain.map(|port| server.listen_plain(port)).transpose()?;
     let tls = options.tls.map(|port| server.listen_tls(port)).transpose()?;
+    let dps_plain = options.dps_plain.map(|port| server.listen_dps_plain(port)).transpose()?;
+    let dps_tls = options.dps_tls.map(|port| server.listen_dps_tls(port)).transpose()?;
     if let Some(file) = options.ca_out {
         std::fs::write(file, server.ca_pem())?;
     }
-    print(&json!({ "event": "listening", "plain": plain, "tls": tls }));
+    print(&json!({
+        "event": "listening", "plain": plain, "tls": tls, "dps_plain": dps_plain, "dps_tls": dps_tls,
+    }));
 
     let server = Arc::new(server);
     let stop = Arc::new(AtomicBool::new(false));
@@ -187,6 +239,7 @@ fn command(hub: &mut Hub, line: &str) -> io::Result<Option<Value>> {
             Ok(())
         }
         Some("fault") => fault(hub, client, rest),
+        Some("assign" | "enrollment") => change_enrollment(hub, verb == Some("assign"), client, rest),
         Some("") | None => Ok(()),
         Some(other) => Err(format!("unknown command {other}")),
     };
@@ -203,11 +256,38 @@ fn cloud_message(parts: &Value) -> CloudMessage {
     CloudMessage { system: pairs("system"), properties: pairs("properties"), ..CloudMessage::new(payload.as_bytes()) }
 }
 
+/// Changes what the provisioning service will do with a device.
+fn change_enrollment(hub: &mut Hub, assign: bool, id: &str, rest: &str) -> Result<(), String> {
+    let enrollment = hub.dps.enrollment(id).ok_or_else(|| format!("{id} is not enrolled"))?;
+    if assign {
+        let (hub, device_id) = rest.split_once(' ').map_or((rest, None), |(hub, device)| (hub, Some(device)));
+        enrollment.hub = hub.to_owned();
+        enrollment.device_id = device_id.map(str::to_owned);
+        return Ok(());
+    }
+    (enrollment.enabled, enrollment.failure) = match rest {
+        "enabled" => (true, None),
+        "disabled" => (false, None),
+        "failed" => (true, Some(400_207)),
+        _ => return Err(format!("{rest} is neither enabled, disabled nor failed")),
+    };
+    Ok(())
+}
+
 /// Sets what is to go wrong.
 fn fault(hub: &mut Hub, kind: &str, value: &str) -> Result<(), String> {
     let number = || value.parse::<u32>().map_err(|_| format!("{value} is no number"));
     let faults = &mut hub.faults;
     match kind {
+        "dps-status" => {
+            let (status, retry_after) =
+                value.split_once(' ').map_or((value, None), |(status, rest)| (status, Some(rest)));
+            let status = status.parse().map_err(|_| format!("{status} is no status"))?;
+            let retry_after =
+                retry_after.map(|text| text.parse().map_err(|_| format!("{text} is no number"))).transpose()?;
+            hub.dps.statuses.push_back((status, retry_after));
+        }
+        "dps-silence" => hub.dps.ignored = number()?,
         "refuse" => faults.refuse_connects.push_back(number()? as u8),
         "puback-delay" => faults.puback_delay = Span::from_millis(number()?.into()),
         "answer-delay" => faults.answer_delay = Span::from_millis(number()?.into()),
@@ -250,6 +330,7 @@ fn report(server: &Server, stop: &AtomicBool) {
 #[derive(Default)]
 struct Seen {
     violations: usize,
+    registered: usize,
     /// Calls are counted from 1; this many are over and printed, or in `open`.
     calls: u32,
     open: VecDeque<CallId>,
@@ -273,6 +354,15 @@ impl Seen {
             events.push(json!({ "event": "violation", "from": violation.client_id, "what": violation.what }));
         }
         self.violations = hub.violations().len();
+        for registered in &hub.dps.registered()[self.registered..] {
+            events.push(json!({
+                "event": "registered",
+                "from": registered.registration_id,
+                "payload": registered.payload,
+                "hub": registered.hub,
+            }));
+        }
+        self.registered = hub.dps.registered().len();
         self.open.extend((self.calls..hub.calls_made()).map(|made| CallId(made + 1)));
         self.calls = hub.calls_made();
         self.open.retain(|&call| {

@@ -72,6 +72,8 @@ pub struct Faults {
     pub answer_delay: Duration,
     /// Statuses for the next twin requests, instead of what they deserve.
     pub twin_statuses: VecDeque<u16>,
+    /// How long each of the next desired patches is held back while what comes later overtakes it.
+    pub patch_delays: VecDeque<Duration>,
     /// Never answer PINGREQ.
     pub ignore_pings: bool,
     /// Close instead of taking a message with these bytes in its payload.

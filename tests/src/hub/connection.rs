@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use iothub_proto::time::{Duration, Instant};
 
-use super::{codec::Will, config::Cut};
+use super::{codec::Will, config::Cut, dps::Registrant};
+
+/// A silent connection ends after this many milliseconds at the latest: the load balancer's idle limit.
+const LONGEST_SILENCE: u64 = 1_767_000;
 
 /// Names a connection; counted from 1 in order of opening.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,6 +86,8 @@ pub(super) struct Connection {
     pub(super) will: Option<Will>,
     /// Packet ids of QoS 1 messages that the hub has yet to acknowledge.
     pub(super) unacknowledged: BTreeSet<u16>,
+    /// A connection to the provisioning service.
+    pub(super) registrant: Option<Registrant>,
 }
 
 impl Connection {
@@ -102,6 +107,7 @@ impl Connection {
             expires: None,
             will: None,
             unacknowledged: BTreeSet::new(),
+            registrant: None,
         }
     }
 
@@ -115,6 +121,24 @@ impl Connection {
         *last = at;
         let delayed = Delayed { at, packet, frees };
         if at <= now { self.release(delayed) } else { self.delayed.push(delayed) }
+    }
+
+    /// Queues a packet behind all that was queued before, and holds it back for `delay` while others overtake it.
+    pub(super) fn send_late(&mut self, now: Instant, delay: Duration, packet: Vec<u8>) {
+        let at = self.leaves[0].max(now) + delay;
+        if !matches!(self.state, State::Ended(_)) {
+            self.delayed.push(Delayed { at, packet, frees: None });
+        }
+    }
+
+    /// Sets how long the client may be silent, from what it said in CONNECT.
+    pub(super) fn keep_alive(&mut self, now: Instant, seconds: u16) {
+        let silence = match u64::from(seconds) * 1_500 {
+            0 => LONGEST_SILENCE,
+            millis => millis.min(LONGEST_SILENCE),
+        };
+        let silence = Duration::from_millis(silence);
+        self.silence = (now + silence, silence);
     }
 
     /// Sends the CONNACK of an accepted connection, which everything else must follow.

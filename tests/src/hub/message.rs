@@ -149,7 +149,7 @@ impl Hub {
     /// Sends what waits to a device that is connected and subscribed, in order.
     pub(super) fn deliver_messages(&mut self, device: &str) {
         self.expire_messages(device);
-        loop {
+        while self.is_subscribed(device, Feature::Messages) {
             let Some(entry) = self.entries.get_mut(device) else { return };
             let Some(queued) = entry.queue.iter_mut().find(|queued| !queued.delivered) else { return };
             let (id, payload) = (queued.id, queued.message.payload.clone());

@@ -16,6 +16,7 @@
 //! | `registry`, `sas`, `sign_in` | who may connect, and how that is proven |
 //! | `session` | subscriptions, packets in flight, resumption |
 //! | `telemetry`, `message`, `twin`, `method` | what the hub is for |
+//! | `dps` | the Device Provisioning Service beside it |
 //!
 //! ```
 //! use iothub_proto::time::Instant;
@@ -31,6 +32,7 @@
 pub mod codec;
 mod config;
 mod connection;
+mod dps;
 mod message;
 mod method;
 mod registry;
@@ -52,6 +54,7 @@ use registry::Entry;
 
 pub use config::{Cut, Faults, HubConfig};
 pub use connection::{CloseReason, ConnId, Violation};
+pub use dps::{Dps, Enrollment, Registered};
 pub use message::{CloudMessage, MessageId, Outcome, SendError};
 pub use method::{CallId, CallResult};
 pub use registry::Credentials;
@@ -66,6 +69,8 @@ pub struct Hub {
     pub(crate) config: HubConfig,
     /// What is to go wrong.
     pub faults: Faults,
+    /// The provisioning service.
+    pub dps: Dps,
     now: Instant,
     policies: BTreeMap<String, Vec<u8>>,
     entries: BTreeMap<String, Entry>,
@@ -87,6 +92,7 @@ impl Hub {
         Self {
             config,
             faults: Faults::default(),
+            dps: Dps::new(),
             now: Instant::ZERO,
             policies: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -313,11 +319,15 @@ impl Hub {
     fn on_packet(&mut self, conn: ConnId, packet: Packet) -> Result<(), CloseReason> {
         let Some(connection) = self.conns.get_mut(&conn) else { return Ok(()) };
         match (connection.state, packet) {
+            (State::AwaitingConnect, Packet::Connect(connect)) if connection.registrant.is_some() => {
+                return self.on_dps_connect(conn, &connect);
+            }
             (State::AwaitingConnect, Packet::Connect(connect)) => return self.on_connect(conn, *connect),
             (State::AwaitingConnect, _) => return Err(CloseReason::Violation("first packet is not CONNECT")),
             (State::Open, packet) => {
                 connection.silence.0 = self.now + connection.silence.1;
                 match packet {
+                    packet if connection.registrant.is_some() => self.on_dps_packet(conn, packet)?,
                     Packet::Connect(_) => return Err(CloseReason::Violation("second CONNECT")),
                     Packet::Publish(publish) => self.on_publish(conn, publish)?,
                     Packet::PubAck(id) => self.on_puback(conn, id)?,

@@ -1,6 +1,6 @@
 //! CONNECT: user name, identity, proof, session.
 
-use iothub_proto::time::{Duration, Instant};
+use iothub_proto::time::Instant;
 
 use super::{
     CloseReason, ConnId, Hub,
@@ -13,13 +13,10 @@ use super::{
 };
 
 /// CONNACK return codes.
-const BAD_PROTOCOL: u8 = 1;
-const BAD_CLIENT_ID: u8 = 2;
-const BAD_USER_NAME: u8 = 4;
-const NOT_AUTHORISED: u8 = 5;
-
-/// A silent connection ends after this many milliseconds at the latest: the load balancer's idle limit.
-const LONGEST_SILENCE: u64 = 1_767_000;
+pub(super) const BAD_PROTOCOL: u8 = 1;
+pub(super) const BAD_CLIENT_ID: u8 = 2;
+pub(super) const BAD_USER_NAME: u8 = 4;
+pub(super) const NOT_AUTHORISED: u8 = 5;
 
 /// Host name and client id in a user name, or `None` if it does not follow the grammar.
 ///
@@ -69,13 +66,8 @@ impl Hub {
             }
         }
         let Some(connection) = self.conns.get_mut(&conn) else { return Ok(()) };
-        let silence = match u64::from(connect.keep_alive) * 1_500 {
-            0 => LONGEST_SILENCE,
-            millis => millis.min(LONGEST_SILENCE),
-        };
-        let silence = Duration::from_millis(silence);
         connection.client_id.clone_from(&client_id);
-        connection.silence = (now + silence, silence);
+        connection.keep_alive(now, connect.keep_alive);
         connection.expires = expires;
         connection.will = connect.will;
         connection.open(now, now + self.faults.answer_delay, codec::connack(session_present, 0));
@@ -86,7 +78,7 @@ impl Hub {
         Ok(())
     }
 
-    fn refuse(&mut self, conn: ConnId, code: u8) -> CloseReason {
+    pub(super) fn refuse(&mut self, conn: ConnId, code: u8) -> CloseReason {
         if let Some(connection) = self.conns.get_mut(&conn) {
             connection.send(self.now, self.now, codec::connack(false, code), None);
         }

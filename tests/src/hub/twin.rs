@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    CloseReason, ConnId, Hub,
+    CloseReason, ConnId, Hub, codec,
     topic::{Feature, parse_request_bag},
 };
 
@@ -192,6 +192,12 @@ impl Hub {
         )
     }
 
+    /// The version of the desired properties; 0 for an unknown client.
+    #[must_use]
+    pub fn desired_version(&self, client_id: &str) -> u64 {
+        self.entries.get(client_id).map_or(0, |entry| entry.twin.desired.version)
+    }
+
     /// Changes desired properties by a merge patch, and tells the client if it is connected and subscribed.
     /// Gives the new `$version`.
     ///
@@ -204,8 +210,16 @@ impl Hub {
         let mut body = patch.clone();
         body["$version"] = version.into();
         let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
+        let body = body.to_string();
+        if let Some(delay) = self.faults.patch_delays.pop_front() {
+            let conn = self.granted(client_id, Feature::DesiredProperties).and_then(|_| self.connection(client_id));
+            if let Some(connection) = conn.and_then(|conn| self.conns.get_mut(&conn)) {
+                connection.send_late(self.now, delay, codec::publish_packet(&topic, body.as_bytes(), false, None));
+            }
+            return Ok(version);
+        }
         let qos = self.config.notification_qos;
-        self.publish_to(client_id, Feature::DesiredProperties, qos, (topic, body.to_string().as_bytes()), None);
+        self.publish_to(client_id, Feature::DesiredProperties, qos, (topic, body.as_bytes()), None);
         Ok(version)
     }
 

@@ -1,9 +1,12 @@
 //! One instant: bytes move, deadlines fire and the script acts until nothing is left to do.
 
-use iothub_proto::State;
 use iothub_proto::time::Instant;
+use iothub_proto::{Event, State};
 
-use super::{Pair, Reconnect, Seen, Sent, Transport, trace::head};
+use super::{
+    PairIn, Reconnect, Seen, Sent, Transport,
+    trace::{Head, History},
+};
 use crate::hub::CloseReason;
 use crate::link::{End, Received};
 
@@ -13,7 +16,7 @@ const ROUNDS: u32 = 100_000;
 /// Bytes that the hub writes at a time.
 const HUB_CHUNK: usize = 16 * 1024;
 
-impl Pair {
+impl PairIn<'_> {
     /// Does everything that can be done at the present instant.
     pub(super) fn settle(&mut self) {
         // Nothing may be due, but what the test asks of the hub next happens at its clock.
@@ -37,9 +40,13 @@ impl Pair {
     /// What is due next, anywhere.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let links = self.transports.iter().filter_map(|transport| transport.link.poll_timeout());
-        let ends = [self.client.poll_timeout(), self.hub.poll_timeout(), self.reconnect_at];
+        let ends = [self.client_deadline(), self.hub.poll_timeout(), self.reconnect_at];
         let script = self.script.iter().map(|(at, _)| *at);
         links.chain(ends.into_iter().flatten()).chain(script).map(|at| at.max(self.now)).min()
+    }
+
+    pub(super) fn client_deadline(&self) -> Option<Instant> {
+        self.client.poll_timeout().filter(|_| !self.hides_deadlines)
     }
 
     fn run_script(&mut self) -> bool {
@@ -56,8 +63,10 @@ impl Pair {
             moved = true;
             match received {
                 Received::Bytes(bytes) => {
-                    self.trace.note(now, format_args!("<- {}", head(&bytes)));
-                    self.received.extend(&bytes);
+                    self.trace.note(now, format_args!("<- {}", Head(&bytes)));
+                    if self.remembers() {
+                        self.received.extend(&bytes);
+                    }
                     self.rx.extend(bytes);
                 }
                 Received::Closed => {
@@ -81,7 +90,7 @@ impl Pair {
                 Err(error) => {
                     assert!(error.is_fatal(), "{error:?}");
                     assert!(!had_event, "events come before the error");
-                    if !core::mem::replace(&mut self.failed, true) {
+                    if !core::mem::replace(&mut self.failed, true) && self.remembers() {
                         self.record(Seen::Failed(error));
                     }
                     self.hang_up();
@@ -99,16 +108,25 @@ impl Pair {
                 if matches!(self.client.state(), State::Offline | State::Failed) {
                     self.hang_up();
                 }
+                let unread = self.rx.len();
+                if unread >= self.client.config().settings.max_packet as usize {
+                    self.fail(format_args!("{unread} bytes are unread: more than the receive buffer has to hold"));
+                }
                 return moved;
             };
             moved = true;
-            let seen = Seen::from(&event);
+            let seen = self.remembers().then(|| Seen::from(&event));
+            if let (Event::Disconnected(_), Reconnect::After(delay)) = (&event, self.reconnect) {
+                self.reconnect_at = Some(self.now + delay);
+            }
             if let Some(handler) = &mut self.handler {
                 // The event borrows the input and nothing else (law 1): it is alive here.
                 handler(&mut self.client, self.now, &event);
             }
             self.rx.drain(..consumed);
-            self.record(seen);
+            if let Some(seen) = seen {
+                self.record(seen);
+            }
             if self.eager {
                 self.client_writes();
             }
@@ -118,9 +136,6 @@ impl Pair {
 
     fn record(&mut self, seen: Seen) {
         self.trace.note(self.now, format_args!("   {seen:?}"));
-        if let (Seen::Disconnected(_), Reconnect::After(delay)) = (&seen, self.reconnect) {
-            self.reconnect_at = Some(self.now + delay);
-        }
         self.seen.push((self.now, seen));
     }
 
@@ -141,13 +156,37 @@ impl Pair {
             return false;
         };
         for _ in 0..ROUNDS {
-            let Some(bytes) = self.client.poll_transmit() else { return moved };
+            if !transport.tapped.is_empty() {
+                let taken = if self.stalled { 0 } else { transport.link.send(End::Client, now, &transport.tapped) };
+                transport.tapped.drain(..taken);
+                moved |= taken > 0;
+                if !transport.tapped.is_empty() {
+                    return moved;
+                }
+            }
+            if self.client.poll_transmit().is_none() {
+                return moved;
+            }
+            if self.lent.is_none()
+                && let Some(tap) = &mut self.tap
+            {
+                // Lent already: the same bytes again.
+                let bytes = self.client.poll_transmit().unwrap_or_default().to_vec();
+                if let Some(instead) = tap(&self.client, now, &bytes) {
+                    transport.tapped = instead;
+                    self.client.confirm_transmit(now, bytes.len()).expect("no more than was lent");
+                    moved = true;
+                    continue;
+                }
+            }
+            let bytes = self.client.poll_transmit().unwrap_or_default();
             match self.lent.take() {
                 Some((place, kept)) => {
                     assert!(place == bytes.as_ptr() && kept == bytes, "what is lent is frozen (law 11)");
                 }
+                None if self.trace.history == History::None => {}
                 None => {
-                    self.trace.note(now, format_args!("-> {}", head(bytes)));
+                    self.trace.note(now, format_args!("-> {}", Head(bytes)));
                     self.sent.extend(Sent::split(now, self.connections, bytes));
                 }
             }
@@ -214,7 +253,7 @@ impl Pair {
     }
 
     fn client_times_out(&mut self) -> bool {
-        let Some(at) = self.client.poll_timeout().filter(|at| *at <= self.now) else { return false };
+        let Some(at) = self.client_deadline().filter(|at| *at <= self.now) else { return false };
         let reason = self.client.timeout_reason();
         self.trace.note(self.now, format_args!("   {reason:?} at {} ms", at.as_millis()));
         if let Err(error) = self.client.handle_timeout(self.now) {
@@ -248,10 +287,10 @@ impl Pair {
         let waits = match self.client.state() {
             State::Offline | State::Failed => false,
             State::Connecting | State::Subscribing | State::Draining | State::Closing => true,
-            State::Ready => pending.telemetry > 0,
+            State::Ready => pending.telemetry > 0 || self.client.config().settings.keep_alive > 0,
         };
         if (waits || pending.twin_requests > 0 && self.client.state() != State::Failed && !self.client.has_event())
-            && self.client.poll_timeout().is_none()
+            && self.client_deadline().is_none()
         {
             self.fail(format_args!("the client waits without a deadline"));
         }

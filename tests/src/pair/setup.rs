@@ -6,7 +6,7 @@ use iothub_proto::auth::ConnectionString;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::{Client, Config, Inbound, Settings, Slot, Storage};
 
-use super::{Pair, Reconnect, trace::Trace};
+use super::{Pair, PairIn, Reconnect, trace::Trace};
 use crate::hub::{Credentials, Hub, HubConfig};
 use crate::link::{LinkConfig, Rng};
 
@@ -16,6 +16,15 @@ pub const HOST: &str = "contoso.azure-devices.net";
 pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The key of the hub's policy `device`, which opens every device.
 pub const POLICY_KEY: &str = "c29tZSBvdGhlciBrZXk=";
+
+/// What a client works in.
+#[derive(Debug, Default)]
+pub struct Memory {
+    text: String,
+    tx: Vec<u8>,
+    slots: Vec<Slot>,
+    inbound: Vec<Inbound>,
+}
 
 /// Who signs in, how, over which link, in how much memory. Change the fields, then [`start`](Self::start).
 #[derive(Clone, Debug)]
@@ -117,28 +126,42 @@ impl Setup {
     /// If the client refuses the configuration.
     #[must_use]
     pub fn client(&self) -> Client<'static> {
-        let (tx, slots, inbound) = self.memory;
-        let storage = Storage {
-            tx: vec![0; tx].leak(),
-            slots: vec![Slot::EMPTY; slots].leak(),
-            inbound: vec![Inbound::EMPTY; inbound].leak(),
-        };
-        let identity = self.parsed().identity();
-        Client::new(Config { identity, settings: self.settings }, storage).expect("a configuration that works")
+        self.client_in(Box::leak(Box::default())).0
     }
 
     /// Both ends, not connected.
     #[must_use]
     pub fn start(self) -> Pair {
-        let connection_string = self.parsed();
+        self.start_in(Box::leak(Box::default()))
+    }
+
+    fn client_in<'m>(&self, memory: &'m mut Memory) -> (Client<'m>, ConnectionString<'m>) {
+        let (tx, slots, inbound) = self.memory;
+        memory.text.clone_from(&self.connection_string);
+        memory.tx.resize(tx, 0);
+        memory.slots.resize(slots, Slot::EMPTY);
+        memory.inbound.resize(inbound, Inbound::EMPTY);
+        let storage = Storage { tx: &mut memory.tx, slots: &mut memory.slots, inbound: &mut memory.inbound };
+        let connection_string = ConnectionString::parse(&memory.text).expect("it was parsed before");
+        let config = Config { identity: connection_string.identity(), settings: self.settings };
+        (Client::new(config, storage).expect("a configuration that works"), connection_string)
+    }
+
+    /// As [`start`](Self::start), in memory that can be used again.
+    ///
+    /// # Panics
+    /// If the client refuses the configuration.
+    #[must_use]
+    pub fn start_in(self, memory: &mut Memory) -> PairIn<'_> {
+        let (client, connection_string) = self.client_in(memory);
         let identity = connection_string.identity();
         let mut hub = Hub::new(self.hub.clone());
         hub.register("dev1", Credentials::key(KEY).expect("base64"));
         hub.register("dev1/mod1", Credentials::key(KEY).expect("base64"));
         hub.add_policy("device", POLICY_KEY).expect("base64");
         let module = identity.module_id.map(|module| format!("/{module}")).unwrap_or_default();
-        Pair {
-            client: self.client(),
+        PairIn {
+            client,
             hub,
             reconnect: Reconnect::Never,
             token_lifetime: 24 * 3_600,
@@ -149,6 +172,8 @@ impl Setup {
             stalled: false,
             eager: self.eager,
             handler: None,
+            tap: None,
+            hides_deadlines: false,
             expects_violations: false,
             closes: Vec::new(),
             connection_string,
@@ -167,10 +192,5 @@ impl Setup {
             connections: 0,
             trace: Trace::default(),
         }
-    }
-
-    fn parsed(&self) -> ConnectionString<'static> {
-        let text: &'static str = self.connection_string.clone().leak();
-        ConnectionString::parse(text).expect("it was parsed before")
     }
 }

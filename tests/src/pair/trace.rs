@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use iothub_proto::time::Instant;
 
-use super::Pair;
+use super::PairIn;
 use crate::hub::codec::{self, Packet};
 
 /// Lines that a dump shows.
@@ -50,38 +50,64 @@ impl Sent {
     }
 }
 
+/// What is remembered of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum History {
+    /// What was seen, sent and received, and the latest lines of the trace.
+    #[default]
+    Kept,
+    /// The same, and every line of the trace is printed.
+    Printed,
+    /// Nothing: for sessions by the million.
+    None,
+}
+
 /// The latest lines of a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trace(VecDeque<String>);
+pub(super) struct Trace {
+    pub(super) history: History,
+    lines: VecDeque<String>,
+}
 
 impl Trace {
     pub(super) fn note(&mut self, now: Instant, what: fmt::Arguments<'_>) {
-        if self.0.len() == LINES {
-            self.0.pop_front();
+        if self.history == History::None {
+            return;
         }
-        let line = format!("{:>9} ms  {what}", now.as_millis());
-        self.0.push_back(line.chars().take(WIDTH).collect());
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+        }
+        let line: String = format!("{:>9} ms  {what}", now.as_millis()).chars().take(WIDTH).collect();
+        if self.history == History::Printed {
+            println!("{line}");
+        }
+        self.lines.push_back(line);
     }
 }
 
 /// The first bytes, which tell what a packet is.
-pub(super) fn head(bytes: &[u8]) -> String {
-    let more = if bytes.len() > 48 { "…" } else { "" };
-    format!("{} bytes: {}{more}", bytes.len(), bytes[..bytes.len().min(48)].escape_ascii())
+pub(super) struct Head<'b>(pub(super) &'b [u8]);
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = self;
+        let more = if bytes.len() > 48 { "…" } else { "" };
+        write!(f, "{} bytes: {}{more}", bytes.len(), bytes[..bytes.len().min(48)].escape_ascii())
+    }
 }
 
-impl Pair {
+impl PairIn<'_> {
     /// What a failed test shows.
     pub(super) fn dump(&self) -> String {
         let mut text = String::new();
         let client = &self.client;
-        let due = client.poll_timeout().map(|at| (at.as_millis(), client.timeout_reason()));
+        let due = self.client_deadline().map(|at| (at.as_millis(), client.timeout_reason()));
         let _ = writeln!(text, "now {} ms, connection {}", self.now.as_millis(), self.connections);
         let _ = writeln!(text, "client {:?}, due {due:?}, {:?}", client.state(), client.pending());
         let _ = writeln!(text, "client has {} bytes unread, {} bytes free", self.rx.len(), client.tx_free());
         let _ = writeln!(text, "hub due {:?}, closes {:?}", self.hub.poll_timeout(), self.closes);
         let _ = writeln!(text, "last events and bytes:");
-        for line in &self.trace.0 {
+        for line in &self.trace.lines {
             let _ = writeln!(text, "  {line}");
         }
         text

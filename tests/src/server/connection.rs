@@ -12,7 +12,7 @@ use std::{
 
 use rustls::{ServerConfig, ServerConnection};
 
-use super::{Shared, lock, tls::common_name};
+use super::{Open, Shared, lock, tls::common_name};
 use crate::hub::ConnId;
 
 /// Bytes to read from a socket, or to take from the hub, at a time.
@@ -29,7 +29,7 @@ pub(super) enum Input {
 }
 
 /// Serves one connection to its end.
-pub(super) fn serve(shared: &Shared, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+pub(super) fn serve(shared: &Shared, stream: TcpStream, tls: Option<Arc<ServerConfig>>, open: Open) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (sender, inputs) = sync_channel(16);
     let reader = stream.try_clone()?;
@@ -37,7 +37,7 @@ pub(super) fn serve(shared: &Shared, stream: TcpStream, tls: Option<Arc<ServerCo
     let reader = std::thread::spawn(move || read(reader, &bytes));
 
     let result = Transport::open(stream.try_clone()?, tls, &inputs).and_then(|mut transport| {
-        let conn = shared.with(|hub, now| hub.accept(now, transport.peer_name().as_deref()));
+        let conn = shared.with(|hub, now| open(hub, now, transport.peer_name().as_deref()));
         lock(&shared.peers).insert(conn, sender);
         let result = run(shared, conn, &mut transport, &inputs);
         lock(&shared.peers).remove(&conn);

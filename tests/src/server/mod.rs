@@ -87,6 +87,9 @@ impl Shared {
     }
 }
 
+/// How a connection is opened: to the hub or to the provisioning service.
+type Open = fn(&mut Hub, Instant, Option<&str>) -> ConnId;
+
 /// A hub that serves real sockets. Dropping it ends every connection and joins every thread.
 pub struct Server {
     shared: Arc<Shared>,
@@ -118,7 +121,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_plain(&mut self, port: u16) -> io::Result<u16> {
-        self.listen(port, None)
+        self.listen(port, None, Hub::accept)
     }
 
     /// Listens on 127.0.0.1 with TLS and gives the port; 0 chooses a free one.
@@ -127,14 +130,31 @@ impl Server {
     /// The port cannot be had.
     pub fn listen_tls(&mut self, port: u16) -> io::Result<u16> {
         let tls = self.authority.server_config();
-        self.listen(port, Some(tls))
+        self.listen(port, Some(tls), Hub::accept)
     }
 
-    fn listen(&mut self, port: u16, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<u16> {
+    /// As [`listen_plain`](Self::listen_plain), for the provisioning service.
+    ///
+    /// # Errors
+    /// The port cannot be had.
+    pub fn listen_dps_plain(&mut self, port: u16) -> io::Result<u16> {
+        self.listen(port, None, Hub::accept_dps)
+    }
+
+    /// As [`listen_tls`](Self::listen_tls), for the provisioning service.
+    ///
+    /// # Errors
+    /// The port cannot be had.
+    pub fn listen_dps_tls(&mut self, port: u16) -> io::Result<u16> {
+        let tls = self.authority.server_config();
+        self.listen(port, Some(tls), Hub::accept_dps)
+    }
+
+    fn listen(&mut self, port: u16, tls: Option<Arc<rustls::ServerConfig>>, open: Open) -> io::Result<u16> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let shared = Arc::clone(&self.shared);
-        let thread = std::thread::spawn(move || accept(&shared, &listener, tls.as_ref()));
+        let thread = std::thread::spawn(move || accept(&shared, &listener, tls.as_ref(), open));
         self.listeners.push((address, thread));
         Ok(address.port())
     }
@@ -188,7 +208,7 @@ impl Drop for Server {
 }
 
 /// Accepts connections until the server stops, then ends them and waits for their threads.
-fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<rustls::ServerConfig>>) {
+fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<rustls::ServerConfig>>, open: Open) {
     let mut connections: Vec<(JoinHandle<()>, TcpStream)> = Vec::new();
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
@@ -198,7 +218,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<rustls:
         let (shared, tls) = (Arc::clone(shared), tls.map(Arc::clone));
         let thread = std::thread::spawn(move || {
             // An error here is a client that went away.
-            let _ = connection::serve(&shared, stream, tls);
+            let _ = connection::serve(&shared, stream, tls, open);
         });
         connections.retain(|(thread, _)| !thread.is_finished());
         connections.push((thread, handle));

@@ -318,3 +318,18 @@ fn a_device_has_no_outputs_in_its_will_either() {
     assert_eq!(client.connect(secs(0), &options), Err(UsageError::WrongIdentity.into()));
     assert_eq!(client.state(), State::Offline);
 }
+
+#[test]
+fn a_pingreq_answered_before_it_is_confirmed_is_not_followed_by_another() {
+    let mut memory = Memory::roomy();
+    let mut client = memory.client(Settings { keep_alive: 40, ..settings() });
+    ready(&mut client);
+    let now = secs(30);
+    client.handle_timeout(now).unwrap();
+    assert_eq!(client.poll_transmit(), Some(&[0xC0, 0][..]));
+    assert!(events(&mut client, now, &[0xD0, 0]).is_empty());
+    client.handle_timeout(now).unwrap();
+    client.confirm_transmit(now, 2).unwrap();
+    assert_eq!(client.poll_transmit(), None);
+    assert_eq!((client.poll_timeout(), client.timeout_reason()), (Some(secs(60)), Some(TimeoutReason::KeepAlive)));
+}

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Finder, Path, Step, VersionReader};
+use super::{Finder, Step, TwinPath, VersionReader};
 
 /// What `serde_json` reads: the reference.
 fn reference(reader: &VersionReader, json: &[u8]) -> Option<u64> {
@@ -205,7 +205,7 @@ fn the_finder_points_at_the_whole_value() {
     ];
     for value in values {
         let json = format!("{{\"a\":[3],\"$version\" : {value} , \"b\" : {{ \"c\":[4] }} }}");
-        let (mut finder, mut found) = (Finder::new(Path::Patch), Vec::new());
+        let (mut finder, mut found) = (Finder::new(TwinPath, 1), Vec::new());
         for byte in json.bytes() {
             match finder.step(byte) {
                 Step::First if found.is_empty() => found.push(byte),

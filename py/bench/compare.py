@@ -1,0 +1,291 @@
+"""This package beside gmqtt and paho-mqtt, in one process and in turns: `bench/run`.
+
+1 KiB payloads; a cloud-to-device topic of 5 properties. Each figure is the best of many short rounds, which alternate
+between the contestants, so that what else the machine does falls on all of them. Ratios mean something, seconds little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gmqtt
+import paho.mqtt.client as paho
+from gmqtt.mqtt.connection import MQTTConnection
+from gmqtt.mqtt.protocol import MQTTProtocol
+
+import iothub_proto as iot
+
+ROUNDS, CALLS = 40, 400
+
+BAG = (
+    "%24.mid=4c8a6a0e-7a2b-4f6e-9a57-6f2f1b0d5f6e&%24.to=%2Fdevices%2Fdev1%2Fmessages%2FdeviceBound&"
+    "iothub-ack=full&room=kitchen%20%26%20hall&unit=%C2%B0C"
+)
+TOPIC = "devices/dev1/messages/devicebound/" + BAG
+PAYLOAD = b"x" * 1024
+PROPERTIES = {"room": "kitchen & hall", "unit": "°C", "level": "3", "alert": "false", "batch": "2026-11"}
+SENT_TOPIC = "devices/dev1/messages/events/room=kitchen%20%26%20hall&unit=%C2%B0C&level=3&alert=false&batch=2026-11"
+
+
+def publish(qos: int, packet_id: int = 0) -> bytes:
+    topic = TOPIC.encode()
+    body = len(topic).to_bytes(2) + topic + (packet_id.to_bytes(2) if qos else b"") + PAYLOAD
+    return bytes([0x30 | qos << 1, len(body) & 0x7F | 0x80, len(body) >> 7]) + body
+
+
+QOS_0 = publish(0)
+QOS_1 = [publish(1, number) for number in range(1, CALLS + 1)]
+
+
+def ours() -> iot.Client:
+    client = iot.Client(iot.Identity("hub", "dev1"), iot.Settings(features=iot.Feature.NONE, keep_alive=0))
+    client.connect(now=0.0)
+    client.data_to_send()
+    client.receive_data(b"\x20\x02\x00\x00", now=0.0)
+    while client.next_event() is not None:
+        pass
+    return client
+
+
+def our_receive(client: iot.Client) -> None:
+    for _ in range(CALLS):
+        client.receive_data(QOS_0, now=0.0)
+        client.next_event()
+
+
+def our_receive_read(client: iot.Client) -> None:
+    for _ in range(CALLS):
+        client.receive_data(QOS_0, now=0.0)
+        event: Any = client.next_event()
+        dict(event.properties)
+
+
+def our_receive_acknowledge(client: iot.Client) -> None:
+    for packet in QOS_1:
+        client.receive_data(packet, now=0.0)
+        event: Any = client.next_event()
+        client.message_accept(event.token, now=0.0)
+        client.data_to_send()
+
+
+def our_publish(client: iot.Client) -> None:
+    for _ in range(CALLS):
+        client.send_telemetry(PAYLOAD, PROPERTIES, now=0.0)
+        sent = client.data_to_send()
+        at = 3 + 2 + int.from_bytes(sent[3:5])
+        client.receive_data(b"\x40\x02" + sent[at : at + 2], now=0.0)
+        client.next_event()
+
+
+class Sink:
+    """A transport that takes everything."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def write(self, data: bytes) -> None:
+        self.sent = data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+class Gmqtt:
+    """gmqtt's own protocol and handlers, over a transport that takes everything."""
+
+    def __init__(self) -> None:
+        client = self.client = gmqtt.Client("dev1", optimistic_acknowledgement=True)
+        client._connection_state.protocol_version = 4
+        client.on_message = lambda *_: None
+        self.sink = Sink()
+        handler = client._package_handler
+        self.protocol = MQTTProtocol(connection_state=client._connection_state, id_generator=handler.id_generator)
+        self.protocol._transport = self.sink
+        client._connection = MQTTConnection(self.sink, self.protocol, True, 60, package_handler=handler)
+
+    def receive(self) -> None:
+        for _ in range(CALLS):
+            self.protocol._read_packet(QOS_0)
+
+    def receive_acknowledge(self) -> None:
+        for packet in QOS_1:
+            self.protocol._read_packet(packet)
+
+    def publish(self) -> None:
+        for _ in range(CALLS):
+            self.client.publish(SENT_TOPIC, PAYLOAD, qos=1)
+            sent = self.sink.sent
+            at = 3 + 2 + int.from_bytes(sent[3:5])
+            self.protocol._read_packet(b"\x40\x02" + sent[at : at + 2])
+
+
+class Socket:
+    """What paho reads from and writes to."""
+
+    def __init__(self) -> None:
+        self.data, self.at, self.sent = b"", 0, b""
+
+    def feed(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def recv(self, count: int) -> bytes:
+        if self.at == len(self.data):
+            raise BlockingIOError
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def send(self, data: bytes) -> int:
+        self.sent = bytes(data)
+        return len(data)
+
+    def pending(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+    def fileno(self) -> int:
+        return -1
+
+
+class Paho:
+    """paho-mqtt's client, over a socket in memory."""
+
+    def __init__(self) -> None:
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "dev1", protocol=paho.MQTTv311)
+        self.client.on_message = lambda *_: None
+        self.socket = self.client._sock = Socket()
+        self.client._state = paho._ConnectionState.MQTT_CS_CONNECTED
+
+    def receive(self) -> None:
+        for _ in range(CALLS):
+            self.socket.feed(QOS_0)
+            self.client.loop_read()
+
+    def receive_acknowledge(self) -> None:
+        for packet in QOS_1:
+            self.socket.feed(packet)
+            self.client.loop_read()
+            self.client.loop_write()
+
+    def publish(self) -> None:
+        for _ in range(CALLS):
+            info = self.client.publish(SENT_TOPIC, PAYLOAD, qos=1)
+            self.client.loop_write()
+            self.socket.feed(b"\x40\x02" + info.mid.to_bytes(2))
+            self.client.loop_read()
+
+
+def best(contestants: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Microseconds a call of each, the best of rounds that alternate."""
+    least = dict.fromkeys(contestants, float("inf"))
+    for _ in range(ROUNDS):
+        for name, work in contestants.items():
+            begun = time.perf_counter()
+            work()
+            least[name] = min(least[name], (time.perf_counter() - begun) / CALLS * 1e6)
+    return least
+
+
+def show(what: str, times: dict[str, float], bars: dict[str, float]) -> bool:
+    """Prints a row for each peer; whether every bar is met."""
+    met = True
+    for peer, bar in bars.items():
+        ratio = times[peer] / times["ours"]
+        met &= ratio >= bar
+        verdict = "" if ratio >= bar else "  MISSED"
+        print(f"| {what} | {times['ours']:.2f} | {peer} | {times[peer]:.2f} | {ratio:.1f} | {bar:g} |{verdict}")
+    return met
+
+
+class Event:
+    __slots__ = ("payload", "properties", "token")
+
+
+def floor() -> float:
+    """Microseconds to make any event object with three fields."""
+
+    def make() -> None:
+        for _ in range(CALLS):
+            event = Event()
+            event.payload = event.properties = event.token = None
+
+    return best({"floor": make})["floor"]
+
+
+def import_time() -> float:
+    """Milliseconds that `import iothub_proto` adds to the start of an interpreter, at best."""
+    least = {"pass": float("inf"), "import iothub_proto": float("inf")}
+    for _ in range(15):
+        for code in least:
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-I", "-c", code], check=True)
+            least[code] = min(least[code], (time.perf_counter() - begun) * 1e3)
+    return least["import iothub_proto"] - least["pass"]
+
+
+def idle_bytes() -> float:
+    """Bytes that one connected client with nothing pending adds to the process."""
+    count, page = 20_000, 4096
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * page
+
+    kept = [ours() for _ in range(1000)]
+    before = resident()
+    kept += [ours() for _ in range(count)]
+    return (resident() - before) / count
+
+
+def azure(python: str) -> float:
+    """Microseconds that azure-iot-device takes for the properties of the topic; it has an environment of its own."""
+    code = f"""
+import time
+from azure.iot.device.iothub.models import Message
+from azure.iot.device.iothub.pipeline.mqtt_topic_iothub import extract_message_properties_from_topic as extract
+message, least = Message(b""), 1e9
+for _ in range({ROUNDS}):
+    begun = time.perf_counter()
+    for _ in range({CALLS}):
+        extract({TOPIC!r}, message)
+    least = min(least, time.perf_counter() - begun)
+print(least / {CALLS} * 1e6)
+"""
+    return float(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+async def main() -> int:
+    client, gm, pa = ours(), Gmqtt(), Paho()
+    print("| what | µs here | beside | µs there | times as fast | bar |")
+    print("|---|---|---|---|---|---|")
+    met = True
+    times = best({"ours": lambda: our_receive(client), "gmqtt": gm.receive, "paho-mqtt": pa.receive})
+    met &= show("receive, to the event", times, {"gmqtt": 8, "paho-mqtt": 30})
+    times |= best({"ours": lambda: our_receive_read(client), "gmqtt": gm.receive})
+    met &= show("receive and `dict(properties)`", times, {"gmqtt": 3.5})
+    acks = {"ours": lambda: our_receive_acknowledge(client), "gmqtt": gm.receive_acknowledge}
+    times = best(acks | {"paho-mqtt": pa.receive_acknowledge})
+    met &= show("receive and acknowledge", times, {"gmqtt": 8, "paho-mqtt": 8})
+    times = best({"ours": lambda: our_publish(client), "gmqtt": gm.publish, "paho-mqtt": pa.publish})
+    met &= show("publish with 5 properties, and PUBACK", times, {"gmqtt": 10, "paho-mqtt": 10})
+    parse = {"ours": lambda: [dict(iot.Properties(BAG)) for _ in range(CALLS)] and None}
+    times = best(parse) | {"azure-iot-device": azure(sys.argv[1])}
+    met &= show("properties taken apart", times, {"azure-iot-device": 15})
+    print(f"\nan event object of Python: {floor():.2f} µs")
+    milliseconds, idle = import_time(), idle_bytes()
+    met &= milliseconds < 30 and idle <= 1024
+    print(f"import: {milliseconds:.1f} ms (bar 30); an idle client: {idle:.0f} bytes (bar 1024)")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
