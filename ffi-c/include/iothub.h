@@ -249,6 +249,11 @@
 #define IOTHUB_FIELD_REGISTRATION_ID 11
 
 /**
+ * The JSON that goes to the Device Provisioning Service.
+ */
+#define IOTHUB_FIELD_PAYLOAD 12
+
+/**
  * A setting; `subject` of IOTHUB_ERR_BAD_SETTING. This one: `keep_alive` is above 1177 s.
  */
 #define IOTHUB_SETTING_KEEP_ALIVE 1
@@ -521,6 +526,11 @@
 #define IOTHUB_SENT_METHOD_ANSWER 7
 
 /**
+ * A request to the Device Provisioning Service. No client sends one.
+ */
+#define IOTHUB_SENT_REGISTRATION 8
+
+/**
  * At most once: sent once, and perhaps lost. What a struct of zeros says.
  */
 #define IOTHUB_QOS_0 0
@@ -739,6 +749,16 @@
  * A twin request has waited too long. Ends that request only.
  */
 #define IOTHUB_TIMEOUT_REQUEST 12
+
+/**
+ * The Device Provisioning Service is to be asked again. No client has this deadline.
+ */
+#define IOTHUB_TIMEOUT_POLL 13
+
+/**
+ * The Device Provisioning Service has not assigned the device in time. No client has this deadline.
+ */
+#define IOTHUB_TIMEOUT_REGISTRATION 14
 
 /**
  * A key of a connection string; `subject` of IOTHUB_ERR_STRING_*. This one: HostName.

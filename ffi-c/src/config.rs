@@ -198,8 +198,7 @@ impl iothub_config {
             }
         };
         let features = match self.features {
-            IOTHUB_FEATURE_ALL if identity.module_id.is_some() => Features::ALL_MODULE,
-            IOTHUB_FEATURE_ALL => Features::ALL_DEVICE,
+            IOTHUB_FEATURE_ALL => Config::new(identity).settings.features,
             bits => features(bits)?,
         };
         let span = |millis: u32| Duration::from_millis(millis.into());

@@ -28,6 +28,8 @@ pub const IOTHUB_FIELD_REQUEST_ID: u32 = 9;
 pub const IOTHUB_FIELD_ID_SCOPE: u32 = 10;
 /// The registration id of the Device Provisioning Service.
 pub const IOTHUB_FIELD_REGISTRATION_ID: u32 = 11;
+/// The JSON that goes to the Device Provisioning Service.
+pub const IOTHUB_FIELD_PAYLOAD: u32 = 12;
 
 /// A setting; `subject` of IOTHUB_ERR_BAD_SETTING. This one: `keep_alive` is above 1177 s.
 pub const IOTHUB_SETTING_KEEP_ALIVE: u32 = 1;

@@ -76,6 +76,8 @@ pub const IOTHUB_SENT_TELEMETRY: u32 = 5;
 pub const IOTHUB_SENT_TWIN_REQUEST: u32 = 6;
 /// The answer to a direct method.
 pub const IOTHUB_SENT_METHOD_ANSWER: u32 = 7;
+/// A request to the Device Provisioning Service. No client sends one.
+pub const IOTHUB_SENT_REGISTRATION: u32 = 8;
 
 /// IOTHUB_EVENT_CONNECTED.
 #[repr(C)]

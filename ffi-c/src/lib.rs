@@ -8,10 +8,10 @@
 //! | [`status`], [`error`] | status codes, their texts, and what is behind the last one |
 //! | `ptr` | the only place where a pointer of the caller becomes a reference |
 //! | `guard` | a client in the caller's memory: recognised, called, and shut when something panicked |
-//! | [`config`], [`client`], [`commands`], [`state`] | the device |
+//! | [`config`], [`client`], [`commands`], `twin`, [`state`] | the device |
 //! | [`telemetry`], [`event`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
 //! | [`rx`] | a receive buffer |
-//! | [`auth`], [`key`] | connection strings and SAS tokens |
+//! | [`auth`], `key` | connection strings and SAS tokens |
 //! | [`retry`] | when to connect again |
 //!
 //! A panic does not reach C. On a hosted system (feature `std`) it is caught, reported as `IOTHUB_ERR_INTERNAL`, and the
@@ -45,6 +45,8 @@ pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod translate;
+#[cfg(feature = "twin")]
+pub mod twin;
 pub mod types;
 pub mod version;
 

@@ -49,6 +49,11 @@ pub const IOTHUB_TIMEOUT_KEEP_ALIVE: i32 = 11;
 /// A twin request has waited too long. Ends that request only.
 pub const IOTHUB_TIMEOUT_REQUEST: i32 = 12;
 
+/// The Device Provisioning Service is to be asked again. No client has this deadline.
+pub const IOTHUB_TIMEOUT_POLL: i32 = 13;
+/// The Device Provisioning Service has not assigned the device in time. No client has this deadline.
+pub const IOTHUB_TIMEOUT_REGISTRATION: i32 = 14;
+
 /// Commands not settled.
 #[repr(C)]
 #[derive(Clone, Copy)]

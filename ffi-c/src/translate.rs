@@ -15,7 +15,7 @@ pub(crate) fn telemetry(token: TelemetryToken) -> iothub_token {
 }
 
 /// The number of a token of a twin request, by the same rule.
-pub(crate) fn twin(token: TwinToken) -> iothub_token {
+pub(crate) fn twin_number(token: TwinToken) -> iothub_token {
     !token.to_bits()
 }
 
@@ -70,14 +70,14 @@ pub(crate) fn write(to: &mut iothub_event, event: &Option<Event<'_>>) {
         Event::TwinDocument { token, version, stale, payload } => {
             to.u.twin_document = iothub_event_twin_document {
                 version: number(version),
-                token: token.map_or(0, twin),
+                token: token.map_or(0, twin_number),
                 stale,
                 payload: iothub_bytes::new(payload),
             };
             IOTHUB_EVENT_TWIN_DOCUMENT
         }
         Event::TwinReported { token, version } => {
-            to.u.twin_reported = iothub_event_twin_reported { version: number(version), token: twin(token) };
+            to.u.twin_reported = iothub_event_twin_reported { version: number(version), token: twin_number(token) };
             IOTHUB_EVENT_TWIN_REPORTED
         }
         Event::TwinDesired { version, unsynced, payload } => {
@@ -86,7 +86,7 @@ pub(crate) fn write(to: &mut iothub_event, event: &Option<Event<'_>>) {
             IOTHUB_EVENT_TWIN_DESIRED
         }
         Event::RequestFailed { token, reason, payload } => {
-            to.u.request_failed = failed(twin(token), reason, payload);
+            to.u.request_failed = failed(twin_number(token), reason, payload);
             IOTHUB_EVENT_REQUEST_FAILED
         }
         Event::TwinSyncFailed { reason } => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "version",
     "types",
     "status",
@@ -15,6 +15,7 @@ const SOURCES: [&str; 16] = [
     "event",
     "telemetry",
     "commands",
+    "twin",
     "request",
     "properties",
     "state",

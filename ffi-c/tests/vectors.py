@@ -1,4 +1,4 @@
-"""Writes the vectors that all languages share as tables for vectors.c: vectors.py tests/vectors >vectors_table.h"""
+"""Writes the vectors that all languages share as tables for vectors.c and bad_bytes.c: vectors.py tests/vectors FOLDER"""
 
 import base64
 import json
@@ -149,15 +149,43 @@ def properties(vectors):
             + table("encoding", "encodings", encoding) + table("refused_bag", "refused_bags", refused))
 
 
+def bad_inputs(vectors):
+    kinds = {"Connected": ("CONNECTED", 0), "Connected session_present": ("CONNECTED", 1), "Ready": ("READY", 0),
+             "Ready refused": ("READY", 1), "Unknown": ("UNKNOWN", 0), "Unknown retain": ("UNKNOWN", 1),
+             "TelemetryAcked": ("TELEMETRY_ACKED", 0)}
+    rows = []
+    for case in vectors["inputs"]:
+        data = bytes.fromhex(case["bytes"].replace("PP", "0001").replace("SS", "ffff"))
+        events = [kinds[name] for name in case.get("events", [])] + [("NONE", 0)]
+        error, status, offset = case.get("error"), "IOTHUB_OK", 0
+        if error and error["family"] == "Peer":
+            status, offset = f"IOTHUB_ERR_PEER_{shout(error['violation'])}", error["offset"]
+        elif error:
+            status = f"IOTHUB_ERR_REFUSED_PROTOCOL_VERSION - {error['code'] - 1}"
+        rows.append([str(case["row"]), f"STATE_{case['state'].upper()}", text(data),
+                     "{ " + ", ".join(f"{{ IOTHUB_EVENT_{kind}, {flag} }}" for kind, flag in events) + " }", status,
+                     str(offset), str(case.get("strays", 0)), text(bytes.fromhex(case.get("sent", "")))])
+    return table("bad_row", "bad_rows", rows)
+
+
+# The C interface has no provisioning, and the statements are no vectors.
+NOT_FOR_C = {"dps", "conformance"}
+# Which table goes where: header files beside each other.
+PARTS = {"vectors": ["connection_strings", "identity", "sas", "topics", "properties"], "bad_bytes": ["bad_inputs"]}
+
+
 def main():
     made = {"connection_strings": connection_strings, "identity": identities, "sas": sas, "topics": topics,
-            "properties": properties}
-    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in pathlib.Path(sys.argv[1]).glob("*.json")}
-    if files.keys() != made.keys():
-        sys.exit(f"vectors that C does not run, or that are gone: {files.keys() ^ made.keys()}")
-    tables = [make(files[name]) for name, make in made.items()]
-    print("/* Made by vectors.py. */")
-    print("\n".join(arrays + tables))
+            "properties": properties, "bad_inputs": bad_inputs}
+    folder, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+    if files.keys() != made.keys() | NOT_FOR_C:
+        sys.exit(f"vectors that C does not run, or that are gone: {files.keys() ^ (made.keys() | NOT_FOR_C)}")
+    for part, names in PARTS.items():
+        arrays.clear()
+        tables = [made[name](files[name]) for name in names]
+        text_of = "\n".join(["/* Made by vectors.py. */", *arrays, *tables])
+        (out / f"{part}_table.h").write_text(text_of, encoding="utf-8")
 
 
 main()
