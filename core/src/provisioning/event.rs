@@ -4,7 +4,7 @@ use crate::auth::Identity;
 use crate::error::{CapacityError, RegistrationError};
 use crate::event::Disconnected;
 use crate::time::Duration;
-use crate::wire::JsonText;
+use crate::wire::{JsonText, copy};
 
 /// One thing that happened to a [`ProvisioningClient`](super::ProvisioningClient).
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -79,7 +79,7 @@ impl Assignment<'_> {
         let (to, rest) = room
             .split_at_mut_checked(hub.len())
             .ok_or(CapacityError::BufferTooSmall { needed: hub.len().saturating_add(self.device_id.raw().len()) })?;
-        to.copy_from_slice(hub);
+        copy(to, hub);
         let device_id = self.device_id.decode(rest);
         let device_id =
             device_id.map_err(|needed| CapacityError::BufferTooSmall { needed: hub.len().saturating_add(needed) })?;

@@ -18,7 +18,7 @@ use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
 use crate::topic::registration;
-use crate::wire::frame;
+use crate::wire::{copy, frame};
 use core::ops::Range;
 
 /// Bytes of the longest operation id, percent-encoded. The service's have 55.
@@ -56,7 +56,7 @@ impl Operation {
     /// `None` if it is too long.
     fn new(id: &str) -> Option<Self> {
         let mut operation = Self::NONE;
-        operation.id.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+        copy(operation.id.get_mut(..id.len())?, id.as_bytes());
         operation.len = id.len() as u8;
         (request::encoded_len(id) <= MAX_OPERATION_ID).then_some(operation)
     }

@@ -1,12 +1,15 @@
 //! `auth`.
 
 use super::{any, bytes, number, room, some_string, string, used, writer};
-use iothub_proto::auth::{ConnectionString, ConnectionStringKey, Identity, Resource, put_string_to_sign, put_token};
+use iothub_proto::auth::{
+    ConnectionString, ConnectionStringKey, Identity, Registration, Resource, put_string_to_sign, put_token,
+};
 use iothub_proto::time::UnixSeconds;
 
 pub(super) fn all() {
     identity();
     connection_string();
+    registration();
     resource();
     tokens();
     #[cfg(feature = "sas")]
@@ -53,6 +56,26 @@ fn identity() {
     used(w);
     used(Identity::resource(&identity));
     used(Identity::token_capacity(&identity, some_string()));
+}
+
+pub(super) fn some_registration() -> Registration<'static> {
+    let mut registration = any(Registration::new(string(), string()));
+    registration.product = string();
+    registration.api_version = string();
+    any(registration)
+}
+
+#[inline(never)]
+fn registration() {
+    used(Registration::with_product(some_registration(), string()));
+    used(Registration::with_api_version(some_registration(), string()));
+    let registration = some_registration();
+    used(Registration::check(&registration));
+    let mut w = writer();
+    Registration::put_user_name(&registration, &mut w);
+    used(w);
+    used(Registration::resource(&registration));
+    used(Registration::token_capacity(&registration));
 }
 
 #[inline(never)]

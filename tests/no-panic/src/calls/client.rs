@@ -9,7 +9,9 @@ use iothub_proto::event::{KeptRequestId, MessageToken, RequestId, TelemetryToken
 use iothub_proto::packet::QoS;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::topic::Features;
-use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, RxBuffer, Settings, Slot, Storage, Telemetry};
+use iothub_proto::{
+    Client, Config, ConnectOptions, Event, Handled, Inbound, RxBuffer, Settings, Slot, Storage, Telemetry,
+};
 
 pub(super) fn all() {
     errors();
@@ -74,6 +76,7 @@ fn with_client() {
     let client = &mut client;
     driver(any(&mut *client));
     input(any(&mut *client));
+    input_in(any(&mut *client));
     commands(any(&mut *client));
     sign_in(any(&mut *client));
     getters(any(client));
@@ -117,6 +120,17 @@ fn input(client: &mut Client<'_>) {
 }
 
 #[inline(never)]
+fn input_in(client: &mut Client<'_>) {
+    let mut rx = any(RxBuffer::new(room()));
+    let mut handled = any(Handled { consumed: 0, needed: 0, event: None });
+    used(Client::poll_event_in(client, now(), &mut rx, &mut handled));
+    used(handled);
+    let mut handled = any(Handled { consumed: 0, needed: 0, event: None });
+    used(Client::handle_input_in(client, now(), bytes(), &mut handled));
+    used(handled);
+}
+
+#[inline(never)]
 fn method(client: &mut Client<'_>, request: RequestId<'_>) {
     used(RequestId::as_str(&request));
     used(RequestId::connection(&request));
@@ -134,9 +148,10 @@ fn commands(client: &mut Client<'_>) {
     used(Client::telemetry_withdraw(client, now(), TelemetryToken::from_bits(any(0))));
     used(Client::message_accept(client, now(), MessageToken::from_bits(any(0))));
     used(Client::message_leave(client, now(), MessageToken::from_bits(any(0))));
+    #[cfg(feature = "twin")]
     used(Client::twin_get(client, now()));
+    #[cfg(feature = "twin")]
     used(Client::twin_report(client, now(), bytes()));
-    used(string());
 }
 
 #[inline(never)]

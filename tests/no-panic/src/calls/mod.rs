@@ -6,6 +6,7 @@
 mod auth;
 mod client;
 mod plain;
+mod provisioning;
 mod topic;
 mod wire;
 
@@ -16,6 +17,7 @@ pub fn all() {
     auth::all();
     client::all();
     plain::all();
+    provisioning::all();
     topic::all();
     wire::all();
 }

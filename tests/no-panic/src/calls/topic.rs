@@ -2,7 +2,7 @@
 
 use super::{any, bytes, number, room, some_string, string, used, writer};
 use iothub_proto::topic::{
-    Device, Encoded, Features, Properties, Property, PropertyIter, SystemProperties, method, parse, properties,
+    Device, Encoded, Features, Properties, Property, PropertyIter, SystemProperties, method, properties, registration,
     telemetry, twin,
 };
 
@@ -54,8 +54,18 @@ fn topics() {
     twin::put_report_topic(&mut w, &mut |w| w.put(bytes()));
     used(properties::put_bag(&mut w, &some_system(), &some_properties()));
     used(w);
+    registration_topics();
     used(properties::check(&some_properties()));
-    used(parse(string(), some_device()));
+    used(iothub_proto::topic::parse(string(), some_device()));
+}
+
+#[inline(never)]
+fn registration_topics() {
+    let mut w = writer();
+    registration::put_register_topic(&mut w, any(0));
+    registration::put_poll_topic(&mut w, any(0), string());
+    used(w);
+    used(registration::parse(string()));
 }
 
 #[inline(never)]

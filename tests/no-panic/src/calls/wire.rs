@@ -5,12 +5,15 @@ use iothub_proto::packet::{
     Connect, Kind, PacketId, Publish, QoS, Suback, WillFields, connect, decode, puback, publish, subscribe, unsubscribe,
 };
 use iothub_proto::wire::frame::Header;
-use iothub_proto::wire::{VersionReader, Writer, frame, put_encoded, topic_name};
+use iothub_proto::wire::{
+    JsonText, JsonValue, ValueReader, VersionReader, Writer, check_json, frame, json_value, put_encoded, topic_name,
+};
 
 pub(super) fn all() {
     write();
     read();
     versions();
+    json();
     packets_out();
     publishes();
     packets_in();
@@ -65,6 +68,26 @@ fn versions() {
         VersionReader::feed(&mut reader, bytes());
         used(VersionReader::version(&reader));
     }
+}
+
+#[inline(never)]
+fn json() {
+    let path: &'static [&'static str] = any(&[]);
+    used(check_json(bytes()));
+    used(json_value(bytes(), path));
+    let mut reader = any(ValueReader::new(path, room()));
+    ValueReader::feed(&mut reader, bytes());
+    let Ok(Some(value)) = any(ValueReader::value(&reader)) else { return };
+    used(JsonValue::raw(value));
+    used(JsonValue::is_null(value));
+    used(JsonValue::number(value));
+    let Some(text) = any(JsonValue::text(value)) else { return };
+    used(JsonText::raw(text));
+    used(JsonText::plain(text));
+    for c in JsonText::chars(text) {
+        used(c);
+    }
+    used(JsonText::decode(text, room()));
 }
 
 #[inline(never)]
