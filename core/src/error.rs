@@ -1,9 +1,13 @@
 //! Errors: small, `Copy`, without strings. Five families, told apart because they call for different answers.
 
 mod registration;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use core::fmt;
 pub use registration::RegistrationError;
+#[cfg(feature = "websocket")]
+pub use websocket::{WebSocketError, WebSocketViolation};
 
 /// Whatever the machine refuses or gives up on.
 ///
@@ -121,6 +125,10 @@ pub enum Field {
     RegistrationId,
     /// The JSON that goes to DPS with a registration.
     Payload,
+    /// The path of a WebSocket's address.
+    Path,
+    /// The query of a WebSocket's address.
+    Query,
 }
 
 /// A setting that can be out of range.

@@ -59,6 +59,7 @@
 //! | [`event`] | what the application is told |
 //! | `client` | IoT Hub's meaning over session and topic |
 //! | [`provisioning`] | which hub a device belongs to: the Device Provisioning Service, over the same session |
+//! | `websocket` | (`websocket`) MQTT's bytes in WebSocket frames and out of them |
 //! | [`retry`] | when to connect again |
 //! | `owned` | (`alloc`) the same machine with memory of its own |
 //!
@@ -72,6 +73,7 @@
 //! | `alloc` | `OwnedClient` and results that own memory; `twin` | an allocator |
 //! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
 //! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |
+//! | `websocket` | `websocket::WebSocket`: the same clients over port 443 | |
 //! | `defmt` | `defmt::Format` on plain types | |
 // `cfg_attr(target_os = "none", inline(never))` keeps one copy of a function, or its stack apart from others, on bare
 // metal, where bytes count. Elsewhere the compiler inlines as it likes, which makes a message a fifth cheaper.
@@ -113,6 +115,8 @@ pub mod time;
 pub mod topic;
 #[cfg(feature = "json")]
 pub mod twin;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 pub mod wire;
 
 pub use client::{Client, Handled, Pending, Unacked};

@@ -354,3 +354,43 @@ fn a_registration_uses_no_heap() {
         });
     }
 }
+
+/// Upgrade, MQTT both ways, a ping, both ends, and what is refused.
+#[cfg(feature = "websocket")]
+#[test]
+fn a_websocket_asks_nothing_of_the_heap() {
+    use iothub_proto::websocket::{self, Upgrade, WebSocket};
+
+    const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+    let now = Instant::ZERO;
+    let (mut window, mut input) = ([0; 512], [0; 512]);
+    let mut socket = free(|| WebSocket::new(&mut window));
+    let upgrade = Upgrade::new("contoso.azure-devices.net", *b"the sample nonceand a secret one");
+    // The server's part in pieces of a byte, and what is sent in answer to it.
+    let mut session = |server: &[u8], mut mqtt: &[u8]| {
+        free(|| socket.connect(now, &upgrade)).expect("offline or closed");
+        let mut received = 0;
+        for &byte in [ANSWER, server].concat().iter() {
+            input[0] = byte;
+            received += free(|| socket.handle_input_in_place(now, &mut input[..1])).unwrap_or(0);
+            while let Some(lent) = free(|| socket.poll_transmit(Some(mqtt)).map(<[u8]>::len)) {
+                mqtt = &mqtt[free(|| socket.confirm_transmit(now, lent)).expect("lent")..];
+            }
+        }
+        if socket.error().is_none() {
+            free(|| socket.disconnect(now)).expect("open");
+            let lent = free(|| socket.poll_transmit(None).map(<[u8]>::len)).expect("a last frame");
+            free(|| socket.confirm_transmit(now, lent)).expect("lent");
+            let until = free(|| socket.poll_timeout()).expect("a deadline");
+            free(|| socket.handle_timeout(until)).expect("no error");
+        }
+        assert_eq!((free(|| socket.state()), mqtt.is_empty()), (websocket::State::Closed, true));
+        received
+    };
+    assert_eq!(session(b"\x02\x01a\x89\x02hi\x80\x7e\x00\x80", &[7; 2_000]), 1);
+    assert_eq!(session(b"\x82\x02ok\x88\x02\x03\xe8", b"x"), 2);
+    assert_eq!(session(b"\x82\x02ok\x81", b"x"), 2);
+    let small = free(|| WebSocket::new(&mut [0; 8]).connect(now, &upgrade).is_err());
+    assert!(small);
+}

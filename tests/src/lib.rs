@@ -2,7 +2,8 @@
 //!
 //! * [`hub`]: an IoT Hub in memory. A machine without I/O, with a strict MQTT codec of its own, so that a
 //!   mistake in the client's codec cannot be repeated here.
-//! * `server`: that hub on loopback, over TLS and plain TCP, for real clients (feature `server`).
+//! * `server`: that hub on loopback, over TLS, plain TCP and WebSocket, for real clients (feature `server`).
+//! * `websocket`: the server's end of a WebSocket, by tungstenite, without I/O (feature `server`).
 //! * [`script`]: a client driven by hand, at the level of bytes, with no hub.
 //! * [`link`]: a seeded, simulated byte link, to put between a client machine and the hub.
 //! * [`pair`]: client, link and hub on one simulated clock.
@@ -21,3 +22,5 @@ pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sim;
+#[cfg(feature = "server")]
+pub mod websocket;

@@ -75,11 +75,21 @@ fn a_whole_conversation_with_the_simulator() {
     let (done, text) = quickstart(&["--count", "150"]);
     assert!(done, "{text}");
     assert_eq!(text.matches("checked  ").count(), 8, "{text}");
+    assert!(text.contains("simulator: MQTT 3.1.1 over TLS, on loopback"), "{text}");
     assert!(text.contains("Total: 390 sent, 390 acknowledged, 390 stored, "), "{text}");
     // It is to be read: on one page, without lines that wrap.
     assert!(text.lines().count() <= 60, "{text}");
     let longest = text.lines().filter(|line| !line.starts_with("Total: ")).map(|line| line.chars().count()).max();
     assert!(longest <= Some(100), "{text}");
+}
+
+#[test]
+fn a_whole_conversation_over_websocket() {
+    let (done, text) = quickstart(&["--websocket", "--provision", "--count", "150"]);
+    assert!(done, "{text}");
+    assert_eq!(text.matches("checked  ").count(), 9, "{text}");
+    assert!(text.contains("simulator: MQTT 3.1.1 over WebSocket, on loopback"), "{text}");
+    assert!(text.contains("Total: 390 sent, 390 acknowledged, 390 stored, "), "{text}");
 }
 
 #[test]
@@ -179,12 +189,15 @@ fn what_is_wrong_is_told_without_the_key() {
 #[test]
 fn the_command_line() {
     let parse = |line: &str| parse(line.split_whitespace().map(str::to_owned));
-    assert_eq!(parse(""), Ok(Request::Simulator { count: 1_000, provision: false }));
-    assert_eq!(parse("--count 7"), Ok(Request::Simulator { count: 7, provision: false }));
-    assert_eq!(parse("--provision"), Ok(Request::Simulator { count: 1_000, provision: true }));
+    assert_eq!(parse(""), Ok(Request::Simulator { count: 1_000, provision: false, websocket: false }));
+    assert_eq!(parse("--websocket"), Ok(Request::Simulator { count: 1_000, provision: false, websocket: true }));
+    assert_eq!(parse("--count 7"), Ok(Request::Simulator { count: 7, provision: false, websocket: false }));
+    assert_eq!(parse("--provision"), Ok(Request::Simulator { count: 1_000, provision: true, websocket: false }));
     assert_eq!(parse("--count 7 --help"), Ok(Request::Help));
     let Ok(Request::Real(hub)) = parse("--connection-string - --host gateway --wait 0") else { panic!("real") };
     assert_eq!((hub.port, hub.count, hub.wait, hub.host.as_deref()), (8883, 100, 0, Some("gateway")));
+    let Ok(Request::Real(hub)) = parse("--connection-string - --websocket") else { panic!("real") };
+    assert_eq!((hub.port, hub.websocket), (443, true));
     let enrolled = "--id-scope 0ne1 --registration-id r --group-key SECRET";
     let Ok(Request::Real(hub)) = parse(&format!("--provision {enrolled} --payload {{}} --dps-port 7")) else {
         panic!("real")

@@ -1,24 +1,21 @@
-//! The transport: TCP and TLS, on the standard library and rustls.
+//! The transport: TLS, and on it WebSocket where nothing but port 443 is let through.
 //!
 //! [`Link::send`] and [`Link::receive`] never wait longer than they are told, so whoever drives a
 //! [`Client`](iothub_proto::Client) over it is always back in time for the next deadline.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use iothub_proto::time::Instant;
+use iothub_proto::websocket::{State, Upgrade, WebSocket};
+use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
-/// For connecting to one address, and for each answer in the TLS handshake.
-const SETUP: Duration = Duration::from_secs(10);
-/// How long a full socket may hold the driver up.
-const SEND: Duration = Duration::from_millis(100);
-/// The shortest wait a socket can be told: none at all would mean for ever.
-const SHORTEST: Duration = Duration::from_millis(1);
+use super::tls::Tls;
+
+/// Bytes of a WebSocket frame at most.
+const WINDOW: usize = 4_096;
 
 /// Whom to connect to, and whom to believe that it is them.
 pub(crate) struct Remote {
@@ -28,187 +25,122 @@ pub(crate) struct Remote {
     pub(crate) port: u16,
     /// TLS with its trusted roots.
     pub(crate) tls: Arc<ClientConfig>,
-}
-
-/// A TLS client that trusts the certificates in a PEM text.
-///
-/// # Errors
-/// There is none in it, or a bad one.
-pub(crate) fn trust_pem(pem: &[u8]) -> io::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    trust(roots)
-}
-
-/// A TLS client that trusts the certificates in a PEM file.
-///
-/// # Errors
-/// The file cannot be read, or as [`trust_pem`].
-pub(crate) fn trust_file(file: &Path) -> io::Result<Arc<ClientConfig>> {
-    trust_pem(&std::fs::read(file)?)
-}
-
-/// A TLS client that trusts what this system trusts.
-///
-/// # Errors
-/// The system has no certificates.
-pub(crate) fn trust_system() -> io::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    // Systems carry some that are not well-formed; the others serve.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    trust(roots)
-}
-
-fn trust(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
-    if roots.is_empty() {
-        return Err(io::Error::other("no certificate to trust: name a PEM file with --ca"));
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    /// MQTT over WebSocket.
+    pub(crate) websocket: bool,
 }
 
 /// One connection.
 pub(crate) struct Link {
-    tcp: TcpStream,
-    tls: ClientConnection,
-    /// For the demonstration: bytes until the cable is cut.
-    cut_in: Option<usize>,
+    tls: Tls,
+    websocket: Option<WebSocket<'static>>,
+    start: std::time::Instant,
 }
 
 impl Link {
-    /// Connects and makes the TLS handshake.
+    /// Connects and makes the handshakes.
     ///
     /// # Errors
-    /// No address answers, or the certificate is not to be trusted.
+    /// No address answers, the certificate is not to be trusted, or the server takes no WebSocket.
     pub(crate) fn open(remote: &Remote) -> io::Result<Self> {
-        let mut failure = io::Error::other("the name has no address");
-        for address in (remote.host.as_str(), remote.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, SETUP) {
-                Ok(tcp) => return Self::handshake(tcp, remote),
-                Err(error) => failure = error,
-            }
+        let tls = Tls::open(remote)?;
+        let mut link = Self { tls, websocket: None, start: std::time::Instant::now() };
+        if remote.websocket {
+            link.upgrade(remote)?;
         }
-        Err(failure)
+        Ok(link)
     }
 
-    fn handshake(mut tcp: TcpStream, remote: &Remote) -> io::Result<Self> {
-        // MQTT's packets are small, and what follows one waits for its answer.
-        tcp.set_nodelay(true)?;
-        tcp.set_read_timeout(Some(SETUP))?;
-        tcp.set_write_timeout(Some(SETUP))?;
-        let name = ServerName::try_from(remote.host.clone()).map_err(io::Error::other)?;
-        let mut tls = ClientConnection::new(Arc::clone(&remote.tls), name).map_err(io::Error::other)?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut tcp)?;
+    fn upgrade(&mut self, remote: &Remote) -> io::Result<()> {
+        let host = if remote.port == 443 { remote.host.clone() } else { format!("{}:{}", remote.host, remote.port) };
+        let mut random = [0; 32];
+        ring::default_provider().secure_random.fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+        let now = self.now();
+        let websocket = self.websocket.insert(WebSocket::with_window(WINDOW));
+        websocket.connect(now, &Upgrade::new(&host, random)).map_err(io::Error::other)?;
+        self.settle(|state| state == State::Open)
+    }
+
+    /// Waits for the server's part of a handshake of WebSocket's, which has a deadline.
+    fn settle(&mut self, done: impl Fn(State) -> bool) -> io::Result<()> {
+        // What else comes is nobody's: nothing was asked for yet, or nothing is awaited any more.
+        let mut room = [0; 1_024];
+        loop {
+            self.send(&[])?;
+            let now = self.now();
+            let Some(websocket) = &mut self.websocket else { return Ok(()) };
+            websocket.handle_timeout(now).map_err(io::Error::other)?;
+            if done(websocket.state()) {
+                return Ok(());
+            }
+            let wait = websocket.poll_timeout().map_or(0, |at| at.since(now).as_millis());
+            self.receive(&mut room, Duration::from_millis(wait))?;
         }
-        tcp.set_write_timeout(Some(SEND))?;
-        Ok(Self { tcp, tls, cut_in: None })
     }
 
     /// Which TLS was agreed upon.
     pub(crate) fn version(&self) -> &'static str {
-        match self.tls.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-            _ => "TLS",
-        }
+        self.tls.version()
     }
 
-    /// Sends what fits of `bytes` and gives how many they were; 0 if the socket is full.
+    /// Sends what fits of `mqtt` and gives how many bytes they were; 0 if the socket is full.
     ///
     /// # Errors
     /// The connection is over.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(left) = self.cut_in.filter(|left| *left <= bytes.len()) {
-            return self.cut(&bytes[..left]);
+    pub(crate) fn send(&mut self, mqtt: &[u8]) -> io::Result<usize> {
+        let now = self.now();
+        let Some(websocket) = &mut self.websocket else { return self.tls.send(mqtt) };
+        let mut sent = 0;
+        // In frames, and answers to pings in between.
+        while let Some(lent) = websocket.poll_transmit(mqtt.get(sent..)) {
+            match self.tls.send(lent)? {
+                0 => break,
+                count => sent += websocket.confirm_transmit(now, count).map_err(io::Error::other)?,
+            }
         }
-        match self.flush() {
-            Err(error) if is_pause(&error) => return Ok(0),
-            other => other?,
-        }
-        // TLS takes the bytes even if the socket does not: then they leave with the next call.
-        let sent = self.tls.writer().write(bytes)?;
-        self.cut_in = self.cut_in.map(|left| left - sent);
-        match self.flush() {
-            Err(error) if !is_pause(&error) => Err(error),
-            _ => Ok(sent),
-        }
+        Ok(sent)
     }
 
     /// Whether bytes wait for room in the socket.
     pub(crate) fn is_full(&self) -> bool {
-        self.tls.wants_write()
+        self.tls.is_full()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut self.tcp)?;
-        }
-        Ok(())
-    }
-
-    /// Waits at most for `wait` and gives how many bytes came into `room`: 0 if there are none yet.
+    /// Waits at most for `wait` and gives how many bytes of MQTT came into `room`: 0 if there are none yet.
     ///
     /// # Errors
     /// The connection is over.
     pub(crate) fn receive(&mut self, room: &mut [u8], wait: Duration) -> io::Result<usize> {
-        let ready = self.decrypted(room)?;
-        if ready > 0 {
-            return Ok(ready);
+        if let Some(error) = self.websocket.as_ref().and_then(WebSocket::error) {
+            return Err(io::Error::other(error));
         }
-        match self.flush() {
-            Err(error) if !is_pause(&error) => return Err(error),
-            _ => {}
-        }
-        self.tcp.set_read_timeout(Some(wait.max(SHORTEST)))?;
-        match self.tls.read_tls(&mut self.tcp) {
-            Err(error) if is_pause(&error) => return Ok(0),
-            other => other?,
-        };
-        let state = self.tls.process_new_packets();
-        // An alert, or an answer of TLS's own.
-        let _ = self.flush();
-        state.map_err(io::Error::other)?;
-        self.decrypted(room)
+        let received = self.tls.receive(room, wait)?;
+        let now = self.now();
+        let Some(websocket) = &mut self.websocket else { return Ok(received) };
+        // In place: frames need no memory of their own.
+        let mqtt = websocket.handle_input_in_place(now, &mut room[..received]);
+        // An answer to a ping, or a last word.
+        self.send(&[])?;
+        mqtt.map_err(io::Error::other)
     }
 
-    fn decrypted(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        match self.tls.reader().read(room) {
-            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Err(error) if is_pause(&error) => Ok(0),
-            other => other,
-        }
-    }
-
-    /// Says good-bye in TLS, to a peer that may be gone already, and closes.
+    /// Says good-bye in WebSocket and in TLS, to a peer that may be gone already, and closes.
     pub(crate) fn close(mut self) {
-        self.tls.send_close_notify();
-        let _ = self.flush();
-        let _ = self.tcp.shutdown(Shutdown::Both);
+        let now = self.now();
+        if let Some(websocket) = &mut self.websocket
+            && websocket.disconnect(now).is_ok()
+        {
+            let _ = self.settle(|state| state == State::Closed);
+        }
+        self.tls.close();
     }
 
     /// For the demonstration: the cable is cut after so many bytes more, wherever in a packet that is.
     pub(crate) const fn cut_after(&mut self, bytes: usize) {
-        self.cut_in = Some(bytes);
+        self.tls.cut_after(bytes);
     }
 
-    fn cut(&mut self, last: &[u8]) -> io::Result<usize> {
-        if last.is_empty() {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        self.cut_in = Some(0);
-        let sent = self.tls.writer().write(last)?;
-        let _ = self.flush();
-        let _ = self.tcp.shutdown(Shutdown::Both);
-        Ok(sent)
+    /// Milliseconds since the start.
+    fn now(&self) -> Instant {
+        Instant::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
-}
-
-/// Nothing is wrong, only nothing to do: the names differ between systems.
-fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }

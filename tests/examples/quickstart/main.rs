@@ -14,8 +14,10 @@
 //! |---|---|
 //! | `device` | the driver: the part to copy |
 //! | `provision` | the same for the provisioning service |
-//! | `link` | TCP and TLS under it |
+//! | `link` | the transport under it: TLS, and WebSocket if asked for |
+//! | `tls` | TCP and TLS |
 //! | `app` | what the device does with its events |
+//! | `setting` | whom the device talks to |
 //! | `story` | the steps of the conversation |
 //! | `simulator` | the hub, its service side and its records |
 //! | `options`, `transcript` | what is asked for and what is printed |
@@ -25,8 +27,10 @@ mod device;
 mod link;
 mod options;
 mod provision;
+mod setting;
 mod simulator;
 mod story;
+mod tls;
 mod transcript;
 
 use std::io::Write;
@@ -37,7 +41,7 @@ use std::time::Duration;
 #[cfg(test)]
 pub(crate) use options::Source;
 pub(crate) use options::{Request, parse};
-use story::Setting;
+use setting::Setting;
 use transcript::Transcript;
 
 /// Far more than the conversation with the simulator takes: every step of it has a limit of its own.
@@ -69,7 +73,7 @@ pub(crate) fn run(request: &Request, out: Box<dyn Write>) -> bool {
     let log = Transcript::new(out);
     let setting = match request {
         Request::Help => return true,
-        Request::Simulator { count, provision } => Setting::simulator(*count, *provision, &log),
+        Request::Simulator { count, provision, websocket } => Setting::simulator(*count, *provision, *websocket, &log),
         Request::Real(hub) => Setting::real(hub, &log),
     };
     match setting.and_then(|setting| setting.play(&log)) {

@@ -9,7 +9,7 @@ use iothub_proto::auth::Registration;
 pub(crate) const HELP: &str = "\
 A device holds a whole conversation with an IoT Hub and shows it.
 
-usage: quickstart [--provision] [--count N]
+usage: quickstart [--provision] [--websocket] [--count N]
            with a hub simulator in the same process, over TLS on loopback
        quickstart --connection-string 'HostName=…;DeviceId=…;SharedAccessKey=…' [options]
            with a real hub
@@ -23,9 +23,10 @@ usage: quickstart [--provision] [--count N]
   --group-key KEY           of the enrollment group instead: the device's own is derived from it
   --payload JSON            for the service's allocation policy
   --dps-host NAME           of the service (default global.azure-devices-provisioning.net)
-  --dps-port N              its port (default 8883)
+  --dps-port N              its port (default 8883, with --websocket 443)
   --host NAME               connect to this host instead of the one in the connection string
-  --port N                  connect to this port (default 8883)
+  --websocket               MQTT over WebSocket, for networks that let only port 443 out
+  --port N                  connect to this port (default 8883, with --websocket 443)
   --ca FILE                 trust the certificates in this PEM file instead of the system's
   --wait SECONDS            for the steps that need you at the service's side (default 60)
   --count N                 telemetry messages (default 1000, with a real hub 100)
@@ -45,6 +46,8 @@ pub(crate) enum Request {
         count: u32,
         /// Ask the simulator's provisioning service first.
         provision: bool,
+        /// MQTT over WebSocket.
+        websocket: bool,
     },
     /// A conversation with a real hub.
     Real(RealHub),
@@ -57,7 +60,7 @@ pub(crate) struct RealHub {
     pub(crate) source: Source,
     /// Instead of the host in the connection string.
     pub(crate) host: Option<String>,
-    /// 8883 unless told otherwise.
+    /// 8883, or 443 for WebSocket, unless told otherwise.
     pub(crate) port: u16,
     /// Certificates to trust, in PEM.
     pub(crate) ca: Option<PathBuf>,
@@ -65,6 +68,8 @@ pub(crate) struct RealHub {
     pub(crate) wait: u32,
     /// Telemetry messages.
     pub(crate) count: u32,
+    /// MQTT over WebSocket.
+    pub(crate) websocket: bool,
 }
 
 /// What says which hub it is.
@@ -114,6 +119,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
             "--provision" => given.provision = true,
+            "--websocket" => given.websocket = true,
             "--connection-string" => given.connection_string = Some(value()?),
             "--id-scope" => given.id_scope = Some(value()?),
             "--registration-id" => given.registration_id = Some(value()?),
@@ -137,6 +143,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
 #[derive(Default)]
 struct Given {
     provision: bool,
+    websocket: bool,
     connection_string: Option<String>,
     id_scope: Option<String>,
     registration_id: Option<String>,
@@ -158,17 +165,25 @@ impl Given {
             return if self.host.is_some() || self.port.is_some() || self.ca.is_some() || self.wait.is_some() {
                 Err("--host, --port, --ca and --wait need --connection-string or --id-scope".to_owned())
             } else {
-                Ok(Request::Simulator { count: self.count.unwrap_or(1_000), provision: self.provision })
+                let Self { provision, websocket, count, .. } = self;
+                Ok(Request::Simulator { count: count.unwrap_or(1_000), provision, websocket })
             };
         };
+        let port = self.port.unwrap_or(self.usual_port());
         Ok(Request::Real(RealHub {
             source,
             host: self.host,
-            port: self.port.unwrap_or(8883),
+            port,
             ca: self.ca,
             wait: self.wait.unwrap_or(60),
             count: self.count.unwrap_or(100),
+            websocket: self.websocket,
         }))
+    }
+
+    /// The port of MQTT over TLS, or that of WebSocket.
+    const fn usual_port(&self) -> u16 {
+        if self.websocket { 443 } else { 8883 }
     }
 
     /// `None` stands for the simulator.
@@ -180,7 +195,7 @@ impl Given {
             }
             (None, (Some(id_scope), Some(registration_id), Some((key, of_group)))) if self.provision => {
                 let host = self.dps_host.take().unwrap_or_else(|| Registration::GLOBAL_HOST.to_owned());
-                let (payload, port) = (self.payload.take(), self.dps_port.unwrap_or(8883));
+                let (payload, port) = (self.payload.take(), self.dps_port.unwrap_or(self.usual_port()));
                 Ok(Some(Source::Provisioning(Enrolled {
                     id_scope,
                     registration_id,

@@ -12,8 +12,9 @@ use iothub_tests::server::Server;
 use serde_json::{Value, json};
 
 use super::app::{INTERVAL, ROOM};
-use super::link::{self, Remote};
+use super::link::Remote;
 use super::options::Enrolled;
+use super::tls;
 
 /// The hub's name, which is also where it is.
 const HOST: &str = "localhost";
@@ -31,6 +32,7 @@ pub(crate) struct Simulator {
     server: Server,
     port: u16,
     dps_port: u16,
+    websocket: bool,
     stored: Vec<Telemetry>,
 }
 
@@ -45,7 +47,7 @@ pub(crate) struct Stored {
 impl Simulator {
     /// Starts a hub with one device, which is to do something every 30 s. A device that is provisioned has a key derived
     /// from its group's.
-    pub(crate) fn start(provision: bool) -> io::Result<Self> {
+    pub(crate) fn start(provision: bool, websocket: bool) -> io::Result<Self> {
         let mut hub = Hub::new(HubConfig::new(HOST));
         let key = if provision { Self::enrolled().device_key()? } else { KEY.to_owned() };
         hub.register(DEVICE, Credentials::key(&key).map_err(io::Error::other)?);
@@ -55,8 +57,12 @@ impl Simulator {
         hub.dps.retry_after = Some(2);
         hub.patch_desired(DEVICE, &json!({ INTERVAL: 30 })).map_err(io::Error::other)?;
         let mut server = Server::new(hub)?;
-        let (port, dps_port) = (server.listen_tls(0)?, server.listen_dps_tls(0)?);
-        Ok(Self { server, port, dps_port, stored: Vec::new() })
+        let (port, dps_port) = if websocket {
+            (server.listen_websocket_tls(0)?, server.listen_dps_websocket_tls(0)?)
+        } else {
+            (server.listen_tls(0)?, server.listen_dps_tls(0)?)
+        };
+        Ok(Self { server, port, dps_port, websocket, stored: Vec::new() })
     }
 
     /// What a device needs to sign in.
@@ -79,8 +85,8 @@ impl Simulator {
 
     /// How to reach it.
     pub(crate) fn remote(&self) -> io::Result<Remote> {
-        let tls = link::trust_pem(self.server.ca_pem().as_bytes())?;
-        Ok(Remote { host: HOST.to_owned(), port: self.port, tls })
+        let tls = tls::trust_pem(self.server.ca_pem().as_bytes())?;
+        Ok(Remote { host: HOST.to_owned(), port: self.port, tls, websocket: self.websocket })
     }
 
     /// How to reach its provisioning service.

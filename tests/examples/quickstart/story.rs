@@ -1,18 +1,14 @@
 //! The conversation, step by step. With the simulator each step is compared with the hub's own records; with a
 //! real hub the service's side is left to whoever watches.
 
-use std::sync::Arc;
-
 use iothub_proto::auth::ConnectionString;
 use iothub_proto::{Client, Config, Inbound, RxBuffer, Slot, Storage};
 use serde_json::json;
 
 use super::app::{App, BLINK, INTERVAL, ROOM, WINDOW};
 use super::device::Device;
-use super::link::{self, Remote};
-use super::options::{Enrolled, RealHub, Source, secret};
-use super::provision::provision;
-use super::simulator::{DEVICE, Simulator, Stored};
+use super::setting::Setting;
+use super::simulator::{Simulator, Stored};
 use super::transcript::{Transcript, number};
 
 /// Commands that the client keeps at once, telemetry and others, and the bytes that it has for them.
@@ -31,69 +27,7 @@ const LIMIT: u32 = 20;
 /// Seconds for which the first token with the simulator is good: its renewal is to be seen.
 const SHORT_TOKEN: u32 = 2;
 
-/// Whom the device talks to, and how much.
-pub(crate) struct Setting {
-    connection_string: String,
-    remote: Remote,
-    count: u32,
-    /// `None`: the hub is a real one, and may take its time.
-    simulator: Option<Simulator>,
-    /// Seconds for what needs somebody at the service's side.
-    wait: u32,
-}
-
 impl Setting {
-    /// A hub simulator, on loopback.
-    ///
-    /// # Errors
-    /// It cannot be started.
-    pub(crate) fn simulator(count: u32, provisioned: bool, log: &Transcript) -> Result<Self, String> {
-        log.text(format_args!("The device {DEVICE} talks to an IoT Hub simulator: MQTT 3.1.1 over TLS, on loopback."));
-        log.text("Lines marked \"checked\" say what the hub's own records show.");
-        let simulator = Simulator::start(provisioned).map_err(|error| error.to_string())?;
-        let remote = simulator.remote().map_err(|error| error.to_string())?;
-        let connection_string = if provisioned {
-            let dps = simulator.dps_remote().map_err(|error| error.to_string())?;
-            let found = provision(&dps, &Simulator::enrolled(), log)?;
-            simulator.check_registered()?;
-            log.checked("registered, and assigned to this hub");
-            found
-        } else {
-            Simulator::connection_string()
-        };
-        Ok(Self { connection_string, remote, count, simulator: Some(simulator), wait: 0 })
-    }
-
-    /// A real hub.
-    ///
-    /// # Errors
-    /// The connection string is wrong, or there is no certificate to trust.
-    pub(crate) fn real(hub: &RealHub, log: &Transcript) -> Result<Self, String> {
-        let tls = hub.ca.as_deref().map_or_else(link::trust_system, link::trust_file);
-        let tls = tls.map_err(|error| format!("certificates to trust: {error}"))?;
-        let connection_string = match &hub.source {
-            Source::ConnectionString(text) => secret(text)?,
-            Source::Provisioning(enrolled) => {
-                let dps = Remote { host: enrolled.host.clone(), port: enrolled.port, tls: Arc::clone(&tls) };
-                let enrolled = Enrolled { key: secret(&enrolled.key)?.trim().to_owned(), ..enrolled.clone() };
-                provision(&dps, &enrolled, log)?
-            }
-        };
-        let parsed =
-            ConnectionString::parse(&connection_string).map_err(|error| format!("connection string: {error}"))?;
-        for key in parsed.unknown_keys() {
-            log.text(format_args!("Note: {key} means nothing in a connection string."));
-        }
-        let host = hub.host.clone().unwrap_or_else(|| parsed.connect_host().to_owned());
-        log.text(format_args!(
-            "The device {} talks to {}: MQTT 3.1.1 over TLS.",
-            parsed.identity().device_id,
-            parsed.identity().host_name
-        ));
-        let remote = Remote { host, port: hub.port, tls };
-        Ok(Self { connection_string, remote, count: hub.count, simulator: None, wait: hub.wait })
-    }
-
     /// Has the conversation.
     ///
     /// # Errors

@@ -51,16 +51,19 @@ use serde_json::{Value, json};
 
 const USAGE: &str = "\
 usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--grace SECONDS] [--device ID=KEY]... [--x509 ID]...
-           [--dps-plain PORT] [--dps-tls PORT] [--id-scope TEXT] [--dps-polls N]
+           [--websocket PORT] [--websocket-plain PORT]
+           [--dps-plain PORT] [--dps-tls PORT] [--dps-websocket PORT] [--id-scope TEXT] [--dps-polls N]
            [--enroll ID=KEY]... [--enroll-x509 ID]... [--enroll-group KEY]...
   --host    name of the hub in user names and tokens (default localhost)
   --plain   listen on 127.0.0.1 without TLS; 0 chooses a port
   --tls     the same with TLS
+  --websocket, --websocket-plain
+            the same for MQTT over WebSocket, with TLS and without
   --ca-out  write the certificate that clients are to trust
   --grace   how long a connection outlives its token (default 600)
   --device  register a device, or a module as DEVICE/MODULE, with its key in base64
   --x509    register a device with a client certificate of that authority
-  --dps-plain, --dps-tls
+  --dps-plain, --dps-tls, --dps-websocket
             the same for the provisioning service, which assigns this hub
   --id-scope
             its id scope (default 0ne00000001)
@@ -70,6 +73,7 @@ usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--grace SE
             enroll a device with its key, with a certificate, or all devices with keys derived from this one";
 
 /// What the command line asks for.
+#[derive(Default)]
 struct Options {
     host: String,
     plain: Option<u16>,
@@ -79,6 +83,9 @@ struct Options {
     identities: Vec<(String, Credentials)>,
     dps_plain: Option<u16>,
     dps_tls: Option<u16>,
+    websocket: Option<u16>,
+    websocket_plain: Option<u16>,
+    dps_websocket: Option<u16>,
     id_scope: Option<String>,
     dps_polls: Option<u32>,
     /// `None` for a group.
@@ -87,19 +94,7 @@ struct Options {
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            host: "localhost".to_owned(),
-            plain: None,
-            tls: None,
-            ca_out: None,
-            grace: None,
-            identities: Vec::new(),
-            dps_plain: None,
-            dps_tls: None,
-            id_scope: None,
-            dps_polls: None,
-            enrollments: Vec::new(),
-        };
+        let mut options = Self { host: "localhost".to_owned(), ..Self::default() };
         let identity = |value: &str| -> Result<(String, Credentials), String> {
             let (id, key) = value.split_once('=').ok_or_else(|| format!("{value} is no ID=KEY"))?;
             let key = Credentials::key(key).map_err(|error| format!("key of {id}: {error}"))?;
@@ -120,6 +115,9 @@ impl Options {
                 "--device" => options.identities.push(identity(&value)?),
                 "--dps-plain" => options.dps_plain = Some(port()?),
                 "--dps-tls" => options.dps_tls = Some(port()?),
+                "--websocket" => options.websocket = Some(port()?),
+                "--websocket-plain" => options.websocket_plain = Some(port()?),
+                "--dps-websocket" => options.dps_websocket = Some(port()?),
                 "--id-scope" => options.id_scope = Some(value),
                 "--dps-polls" => options.dps_polls = Some(value.parse().map_err(|_| format!("{value} is no number"))?),
                 "--enroll" => {
@@ -178,11 +176,15 @@ fn serve(options: Options) -> io::Result<()> {
     let tls = options.tls.map(|port| server.listen_tls(port)).transpose()?;
     let dps_plain = options.dps_plain.map(|port| server.listen_dps_plain(port)).transpose()?;
     let dps_tls = options.dps_tls.map(|port| server.listen_dps_tls(port)).transpose()?;
+    let websocket = options.websocket.map(|port| server.listen_websocket_tls(port)).transpose()?;
+    let websocket_plain = options.websocket_plain.map(|port| server.listen_websocket_plain(port)).transpose()?;
+    let dps_websocket = options.dps_websocket.map(|port| server.listen_dps_websocket_tls(port)).transpose()?;
     if let Some(file) = options.ca_out {
         std::fs::write(file, server.ca_pem())?;
     }
     print(&json!({
         "event": "listening", "plain": plain, "tls": tls, "dps_plain": dps_plain, "dps_tls": dps_tls,
+        "websocket": websocket, "websocket_plain": websocket_plain, "dps_websocket": dps_websocket,
     }));
 
     let server = Arc::new(server);

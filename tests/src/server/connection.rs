@@ -1,19 +1,18 @@
-//! One connection: socket, TLS and its part of the hub.
+//! One connection: socket, TLS, WebSocket and its part of the hub.
 
 use std::{
     io::{self, Read, Write},
+    mem,
     net::{Shutdown, TcpStream},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     time::Duration,
 };
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
+use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{Open, Shared, lock, tls::common_name};
-use crate::hub::ConnId;
+use super::{Door, Shared, lock, tls::common_name};
+use crate::{hub::ConnId, websocket::ServerEnd};
 
 /// Bytes to read from a socket, or to take from the hub, at a time.
 const CHUNK: usize = 16 * 1024;
@@ -29,14 +28,15 @@ pub(super) enum Input {
 }
 
 /// Serves one connection to its end.
-pub(super) fn serve(shared: &Shared, stream: TcpStream, tls: Option<Arc<ServerConfig>>, open: Open) -> io::Result<()> {
+pub(super) fn serve(shared: &Shared, stream: TcpStream, door: Door) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (sender, inputs) = sync_channel(16);
     let reader = stream.try_clone()?;
     let bytes = sender.clone();
     let reader = std::thread::spawn(move || read(reader, &bytes));
 
-    let result = Transport::open(stream.try_clone()?, tls, &inputs).and_then(|mut transport| {
+    let open = door.open;
+    let result = Transport::open(stream.try_clone()?, door, &inputs).and_then(|mut transport| {
         let conn = shared.with(|hub, now| open(hub, now, transport.peer_name().as_deref()));
         lock(&shared.peers).insert(conn, sender);
         let result = run(shared, conn, &mut transport, &inputs);
@@ -64,7 +64,7 @@ fn read(mut stream: TcpStream, inputs: &SyncSender<Input>) {
 }
 
 fn run(shared: &Shared, conn: ConnId, transport: &mut Transport, inputs: &Receiver<Input>) -> io::Result<()> {
-    let mut received = transport.decrypt(&[])?;
+    let mut received = mem::take(&mut transport.early);
     loop {
         let (output, close, due) = shared.with(|hub, now| {
             if !received.is_empty() {
@@ -78,35 +78,53 @@ fn run(shared: &Shared, conn: ConnId, transport: &mut Transport, inputs: &Receiv
             transport.write(&output)?;
             continue;
         }
-        if close.is_some() {
+        if close.is_some() || transport.is_over() {
             return Ok(());
         }
         // At least a millisecond, so that a deadline of this very millisecond does not spin.
         match inputs.recv_timeout(Duration::from_millis(due.unwrap_or(60_000).clamp(1, 60_000))) {
-            Ok(Input::Bytes(bytes)) => received = transport.decrypt(&bytes)?,
+            Ok(Input::Bytes(bytes)) => received = transport.receive(&bytes)?,
             Ok(Input::Wake) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Input::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
 }
 
-/// The socket, and TLS on it if there is any.
+/// The socket, and on it TLS and WebSocket, if there are any.
 struct Transport {
     stream: TcpStream,
     tls: Option<ServerConnection>,
+    websocket: Option<ServerEnd>,
+    /// MQTT's bytes that came with the end of the handshakes.
+    early: Vec<u8>,
 }
 
 impl Transport {
-    /// Makes the TLS handshake.
-    fn open(stream: TcpStream, tls: Option<Arc<ServerConfig>>, inputs: &Receiver<Input>) -> io::Result<Self> {
-        let Some(config) = tls else { return Ok(Self { stream, tls: None }) };
-        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
-        let mut transport = Self { stream, tls: Some(connection) };
-        while transport.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+    /// Makes the handshakes.
+    fn open(stream: TcpStream, door: Door, inputs: &Receiver<Input>) -> io::Result<Self> {
+        let tls = door.tls.map(ServerConnection::new).transpose().map_err(io::Error::other)?;
+        let websocket = door.websocket.map(ServerEnd::new);
+        let mut transport = Self { stream, tls, websocket, early: Vec::new() };
+        while transport.is_handshaking() {
             let Ok(Input::Bytes(bytes)) = inputs.recv() else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-            transport.receive(&bytes)?;
+            let mqtt = transport.receive(&bytes)?;
+            transport.early.extend(mqtt);
+            if transport.is_over() {
+                transport.close();
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
         }
         Ok(transport)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+            || self.websocket.as_ref().is_some_and(|websocket| !websocket.is_open())
+    }
+
+    /// Whether the WebSocket is over: refused, closed or broken.
+    fn is_over(&self) -> bool {
+        self.websocket.as_ref().is_some_and(|websocket| websocket.over().is_some())
     }
 
     /// The common name of the client's certificate.
@@ -114,8 +132,25 @@ impl Transport {
         common_name(self.tls.as_ref()?.peer_certificates()?.first()?)
     }
 
+    /// MQTT's bytes in what the socket gave.
+    fn receive(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let plain = self.decrypt(bytes)?;
+        let Some(websocket) = &mut self.websocket else { return Ok(plain) };
+        let mqtt = websocket.receive(&plain);
+        let output = websocket.output();
+        self.encrypt(&output)?;
+        Ok(mqtt)
+    }
+
+    fn write(&mut self, mqtt: &[u8]) -> io::Result<()> {
+        let Some(websocket) = &mut self.websocket else { return self.encrypt(mqtt) };
+        websocket.send(mqtt);
+        let output = websocket.output();
+        self.encrypt(&output)
+    }
+
     /// Feeds TLS with bytes from the socket, and sends what it has to say.
-    fn receive(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn feed(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         while !bytes.is_empty() {
             tls.read_tls(&mut bytes)?;
@@ -136,7 +171,7 @@ impl Transport {
         let mut plain = Vec::new();
         // TLS buffers little: take out what is there before more goes in.
         for piece in bytes.chunks(4_096).chain(bytes.is_empty().then_some(bytes)) {
-            self.receive(piece)?;
+            self.feed(piece)?;
             let Some(tls) = &mut self.tls else { break };
             match tls.reader().read_to_end(&mut plain) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
@@ -146,7 +181,7 @@ impl Transport {
         Ok(plain)
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn encrypt(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return self.stream.write_all(bytes) };
         while !bytes.is_empty() {
             let len = tls.writer().write(bytes)?;
@@ -158,8 +193,13 @@ impl Transport {
         Ok(())
     }
 
-    /// Says good-bye in TLS. The client may be gone already.
+    /// Says good-bye in WebSocket and TLS. The client may be gone already.
     fn close(&mut self) {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.close(CloseCode::Normal);
+            let output = websocket.output();
+            let _ = self.encrypt(&output);
+        }
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             let _ = tls.write_tls(&mut self.stream);

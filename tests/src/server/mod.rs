@@ -1,4 +1,4 @@
-//! The hub on loopback, for real clients: TLS and plain TCP.
+//! The hub on loopback, for real clients: TLS and plain TCP, with and without WebSocket.
 //!
 //! Each connection has two threads. One reads the socket and passes the bytes on; the other owns the
 //! connection: it feeds the hub, encrypts and writes, and waits for bytes, for a wake-up or for the hub's next
@@ -35,7 +35,10 @@ use std::{
 
 use iothub_proto::time::Instant;
 
-use crate::hub::{ConnId, Hub};
+use crate::{
+    hub::{ConnId, Hub},
+    websocket::Service,
+};
 use connection::Input;
 use tls::Authority;
 
@@ -90,6 +93,14 @@ impl Shared {
 /// How a connection is opened: to the hub or to the provisioning service.
 type Open = fn(&mut Hub, Instant, Option<&str>) -> ConnId;
 
+/// What is behind a port, and what clients of it must speak below MQTT.
+#[derive(Clone)]
+struct Door {
+    open: Open,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    websocket: Option<Service>,
+}
+
 /// A hub that serves real sockets. Dropping it ends every connection and joins every thread.
 pub struct Server {
     shared: Arc<Shared>,
@@ -121,7 +132,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_plain(&mut self, port: u16) -> io::Result<u16> {
-        self.listen(port, None, Hub::accept)
+        self.listen(port, Door { open: Hub::accept, tls: None, websocket: None })
     }
 
     /// Listens on 127.0.0.1 with TLS and gives the port; 0 chooses a free one.
@@ -129,8 +140,8 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = self.authority.server_config();
-        self.listen(port, Some(tls), Hub::accept)
+        let tls = Some(self.authority.server_config());
+        self.listen(port, Door { open: Hub::accept, tls, websocket: None })
     }
 
     /// As [`listen_plain`](Self::listen_plain), for the provisioning service.
@@ -138,7 +149,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_dps_plain(&mut self, port: u16) -> io::Result<u16> {
-        self.listen(port, None, Hub::accept_dps)
+        self.listen(port, Door { open: Hub::accept_dps, tls: None, websocket: None })
     }
 
     /// As [`listen_tls`](Self::listen_tls), for the provisioning service.
@@ -146,15 +157,41 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_dps_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = self.authority.server_config();
-        self.listen(port, Some(tls), Hub::accept_dps)
+        let tls = Some(self.authority.server_config());
+        self.listen(port, Door { open: Hub::accept_dps, tls, websocket: None })
     }
 
-    fn listen(&mut self, port: u16, tls: Option<Arc<rustls::ServerConfig>>, open: Open) -> io::Result<u16> {
+    /// As [`listen_plain`](Self::listen_plain), for MQTT over WebSocket.
+    ///
+    /// # Errors
+    /// The port cannot be had.
+    pub fn listen_websocket_plain(&mut self, port: u16) -> io::Result<u16> {
+        self.listen(port, Door { open: Hub::accept, tls: None, websocket: Some(Service::Hub) })
+    }
+
+    /// As [`listen_tls`](Self::listen_tls), for MQTT over WebSocket.
+    ///
+    /// # Errors
+    /// The port cannot be had.
+    pub fn listen_websocket_tls(&mut self, port: u16) -> io::Result<u16> {
+        let tls = Some(self.authority.server_config());
+        self.listen(port, Door { open: Hub::accept, tls, websocket: Some(Service::Hub) })
+    }
+
+    /// As [`listen_dps_tls`](Self::listen_dps_tls), for MQTT over WebSocket.
+    ///
+    /// # Errors
+    /// The port cannot be had.
+    pub fn listen_dps_websocket_tls(&mut self, port: u16) -> io::Result<u16> {
+        let tls = Some(self.authority.server_config());
+        self.listen(port, Door { open: Hub::accept_dps, tls, websocket: Some(Service::Provisioning) })
+    }
+
+    fn listen(&mut self, port: u16, door: Door) -> io::Result<u16> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let shared = Arc::clone(&self.shared);
-        let thread = std::thread::spawn(move || accept(&shared, &listener, tls.as_ref(), open));
+        let thread = std::thread::spawn(move || accept(&shared, &listener, &door));
         self.listeners.push((address, thread));
         Ok(address.port())
     }
@@ -208,17 +245,17 @@ impl Drop for Server {
 }
 
 /// Accepts connections until the server stops, then ends them and waits for their threads.
-fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Arc<rustls::ServerConfig>>, open: Open) {
+fn accept(shared: &Arc<Shared>, listener: &TcpListener, door: &Door) {
     let mut connections: Vec<(JoinHandle<()>, TcpStream)> = Vec::new();
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
             break;
         }
         let Ok((stream, handle)) = stream.and_then(|stream| Ok((stream.try_clone()?, stream))) else { continue };
-        let (shared, tls) = (Arc::clone(shared), tls.map(Arc::clone));
+        let (shared, door) = (Arc::clone(shared), door.clone());
         let thread = std::thread::spawn(move || {
             // An error here is a client that went away.
-            let _ = connection::serve(&shared, stream, tls, open);
+            let _ = connection::serve(&shared, stream, door);
         });
         connections.retain(|(thread, _)| !thread.is_finished());
         connections.push((thread, handle));
