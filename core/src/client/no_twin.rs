@@ -6,6 +6,7 @@ use crate::topic::Features;
 use crate::wire::Writer;
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct TwinSync;
 
 impl TwinSync {
