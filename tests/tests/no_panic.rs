@@ -21,7 +21,7 @@ const ELSEWHERE: [&str; 9] = [
 ];
 
 /// Functions that need a heap beside others that do not.
-const WITH_HEAP: [&str; 1] = ["Encoded::to_cow"];
+const WITH_HEAP: [&str; 2] = ["Encoded::to_cow", "WebSocket::with_window"];
 
 /// Files whose functions their folder gives to the outside.
 const PRIVATE: [&str; 5] =

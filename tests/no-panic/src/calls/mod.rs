@@ -8,6 +8,8 @@ mod client;
 mod plain;
 mod provisioning;
 mod topic;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod wire;
 
 use core::hint::black_box;
@@ -19,6 +21,8 @@ pub fn all() {
     plain::all();
     provisioning::all();
     topic::all();
+    #[cfg(feature = "websocket")]
+    websocket::all();
     wire::all();
 }
 
