@@ -37,7 +37,7 @@ build_targets() {
 }
 
 # The one with unsafe code in it.
-unsafe_target=c_abi
+export unsafe_target=c_abi
 
 # build_with SANITIZER [TARGET]
 build_with() {
@@ -54,7 +54,7 @@ fuzz_one() {
         corpus=$logs/$target-$plant-corpus artifacts=$logs/$target-$plant-
     fi
     local bin=$fuzz_bin
-    [ "$target" != c_abi ] || bin=$asan_bin
+    [ "$target" != "$unsafe_target" ] || bin=$asan_bin
     mkdir -p "$corpus" "artifacts/$target"
     IOTHUB_FUZZ_PLANT=$plant RUST_BACKTRACE=0 "$bin/$target" "$corpus" "seeds/$target" "regressions/$target" \
         -dict=iothub.dict -artifact_prefix="$artifacts" -max_total_time="$seconds" -max_len=2048 -timeout=20 -rss_limit_mb=1024 \
