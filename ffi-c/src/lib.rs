@@ -20,6 +20,8 @@
 #![no_std]
 #![allow(non_camel_case_types)]
 #![deny(unsafe_op_in_unsafe_fn)]
+// `@param[out]` is doxygen's.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 #[cfg(any(feature = "std", test))]
 extern crate std;
