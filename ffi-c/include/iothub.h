@@ -254,6 +254,16 @@
 #define IOTHUB_FIELD_PAYLOAD 12
 
 /**
+ * The path of a WebSocket's address.
+ */
+#define IOTHUB_FIELD_PATH 13
+
+/**
+ * The query of a WebSocket's address.
+ */
+#define IOTHUB_FIELD_QUERY 14
+
+/**
  * A setting; `subject` of IOTHUB_ERR_BAD_SETTING. This one: `keep_alive` is above 1177 s.
  */
 #define IOTHUB_SETTING_KEEP_ALIVE 1

@@ -30,6 +30,10 @@ pub const IOTHUB_FIELD_ID_SCOPE: u32 = 10;
 pub const IOTHUB_FIELD_REGISTRATION_ID: u32 = 11;
 /// The JSON that goes to the Device Provisioning Service.
 pub const IOTHUB_FIELD_PAYLOAD: u32 = 12;
+/// The path of a WebSocket's address.
+pub const IOTHUB_FIELD_PATH: u32 = 13;
+/// The query of a WebSocket's address.
+pub const IOTHUB_FIELD_QUERY: u32 = 14;
 
 /// A setting; `subject` of IOTHUB_ERR_BAD_SETTING. This one: `keep_alive` is above 1177 s.
 pub const IOTHUB_SETTING_KEEP_ALIVE: u32 = 1;
