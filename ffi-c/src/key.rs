@@ -55,7 +55,7 @@ unsafe fn init(
     key: *mut iothub_key,
     size: usize,
     error: *mut iothub_error,
-    make: impl FnOnce() -> Result<SharedAccessKey, iothub_error>,
+    make: impl FnOnce() -> Result<Result<SharedAccessKey, SasError>, Misuse>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     unsafe {
@@ -66,7 +66,12 @@ unsafe fn init(
             }
             let inner = key.cast::<Inner>();
             (&raw mut (*inner).mark).write(Mark::NONE);
-            inner.write(Inner { key: make()?, mark: Mark::of(KEY, key.addr()) });
+            // Matched here, so that a key is moved once: each copy would stand on the stack.
+            match make()? {
+                Ok(made) => (&raw mut (*inner).key).write(made),
+                Err(wrong) => return Err(wrong_key(wrong)),
+            }
+            (*inner).mark = Mark::of(KEY, key.addr());
             Ok(())
         })
     }
@@ -104,7 +109,7 @@ pub unsafe extern "C" fn iothub_key_init(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { init(key, key_size, error, || SharedAccessKey::from_base64(ptr::text(base64)?).map_err(wrong_key)) }
+    unsafe { init(key, key_size, error, || Ok(SharedAccessKey::from_base64(ptr::text(base64)?))) }
 }
 
 /// Takes a key that is decoded already.
@@ -130,7 +135,7 @@ pub unsafe extern "C" fn iothub_key_init_bytes(
     error: *mut iothub_error,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    unsafe { init(key, key_size, error, || SharedAccessKey::from_bytes(ptr::bytes(bytes)?).map_err(wrong_key)) }
+    unsafe { init(key, key_size, error, || Ok(SharedAccessKey::from_bytes(ptr::bytes(bytes)?))) }
 }
 
 /// Wipes a key. Its memory is the caller's again.
@@ -247,7 +252,9 @@ pub unsafe extern "C" fn iothub_key_derive(
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     unsafe {
-        init(key, key_size, core::ptr::null_mut(), || Ok(find(group)?.derive_device_key(ptr::text(registration_id)?)))
+        init(key, key_size, core::ptr::null_mut(), || {
+            Ok(Ok(find(group)?.derive_device_key(ptr::text(registration_id)?)))
+        })
     }
 }
 

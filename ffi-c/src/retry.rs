@@ -134,17 +134,21 @@ const fn seconds(min: u32, first: u32, max: u32) -> iothub_schedule {
     iothub_schedule { min_ms: min * 1_000, first_ms: first * 1_000, max_ms: max * 1_000 }
 }
 
+impl iothub_schedule {
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn read(&self) -> Schedule {
+        let span = |millis: u32| Duration::from_millis(millis.into());
+        Schedule::new(span(self.min_ms), span(self.first_ms), span(self.max_ms))
+    }
+}
+
 impl iothub_retry_policy {
     fn read(&self) -> RetryPolicy {
-        let schedule = |from: iothub_schedule| {
-            let span = |millis: u32| Duration::from_millis(millis.into());
-            Schedule::new(span(from.min_ms), span(from.first_ms), span(from.max_ms))
-        };
         RetryPolicy {
-            lost: schedule(self.lost),
-            unavailable: schedule(self.unavailable),
-            unauthorized: schedule(self.unauthorized),
-            rejected: schedule(self.rejected),
+            lost: self.lost.read(),
+            unavailable: self.unavailable.read(),
+            unauthorized: self.unauthorized.read(),
+            rejected: self.rejected.read(),
             reprovision_after: self.reprovision_after,
             stable_after: Duration::from_millis(self.stable_after_ms.into()),
         }

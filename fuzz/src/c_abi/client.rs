@@ -8,6 +8,7 @@ use iothub::event::iothub_event;
 use iothub::request::iothub_kept_request;
 use iothub::state::*;
 use iothub::telemetry::{iothub_property, iothub_telemetry};
+use iothub::twin::*;
 use iothub::types::*;
 use iothub_proto::error::{Error, TimeoutReason};
 use iothub_proto::event::{KeptRequestId, MessageToken, TelemetryToken, TwinToken, Withdrawn};

@@ -13,6 +13,7 @@ use iothub::rx::*;
 use iothub::state::*;
 use iothub::status::*;
 use iothub::telemetry::iothub_telemetry;
+use iothub::twin::*;
 use iothub::types::*;
 use std::mem::{MaybeUninit, size_of};
 use std::ptr::{null, null_mut};
