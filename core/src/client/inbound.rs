@@ -59,41 +59,20 @@ impl Machine {
             if handled.event.is_some() {
                 break;
             }
-            if handled.consumed > 0 {
-                // As if what follows came in another call (law 8).
-                self.session.settle(parts.storage, parts.settings);
-            }
-            if let Some(error) = self.session.error() {
-                return Err(error);
-            }
-            if matches!(self.session.state(), State::Offline | State::Closing) {
-                // Nothing listens: what still comes in belongs to a connection that is over.
-                handled.consumed = input.len();
+            if !self.session.listens(parts.storage, parts.settings, input, &mut handled.consumed)? {
                 break;
             }
-            let rest = input.get(handled.consumed..).unwrap_or_default();
             #[cfg(feature = "alloc")]
-            if parts.inbound_grows && self.session.wants_record(parts.storage.inbound, rest) {
-                break;
-            }
-            let error = match (self.session.step(parts.storage, parts.settings, rest, &mut step), &step.incoming) {
-                (Err(error), _) => Error::Peer(error),
-                (Ok(()), Incoming::Refused(refusal)) => Error::Refused(*refusal),
-                (Ok(()), Incoming::Needs(bytes)) => {
-                    handled.needed = *bytes;
+            if parts.inbound_grows {
+                let rest = input.get(handled.consumed..).unwrap_or_default();
+                if self.session.wants_record(parts.storage.inbound, rest) {
                     break;
                 }
-                (Ok(()), _) => {
-                    handled.consumed = handled.consumed.saturating_add(step.consumed);
-                    continue;
-                }
-            };
-            if handled.consumed > 0 {
-                // The next call, which begins with the bad packet, tells; the events before it come first.
+            }
+            let Handled { consumed, needed, .. } = &mut *handled;
+            if !self.session.look(parts.storage, parts.settings, input, consumed, needed, &mut step) {
                 break;
             }
-            self.session.fail(parts.storage, error);
-            step.incoming = Incoming::Nothing;
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed);

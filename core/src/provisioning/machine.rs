@@ -223,38 +223,13 @@ impl Machine {
             if handled.event.is_some() {
                 break;
             }
-            if handled.consumed > 0 {
-                // As if what follows came in another call (law 8).
-                self.session.settle(&parts.storage, &parts.config.settings);
-            }
-            if let Some(error) = self.session.error() {
-                return Err(error);
-            }
-            if matches!(self.session.state(), State::Offline | State::Closing) {
-                // Nothing listens: what still comes in belongs to a connection that is over.
-                handled.consumed = input.len();
+            if !self.session.listens(&parts.storage, &parts.config.settings, input, &mut handled.consumed)? {
                 break;
             }
-            let rest = input.get(handled.consumed..).unwrap_or_default();
-            let stepped = self.session.step(&mut parts.storage, &parts.config.settings, rest, &mut step);
-            let error = match (stepped, &step.incoming) {
-                (Err(error), _) => Error::Peer(error),
-                (Ok(()), Incoming::Refused(refusal)) => Error::Refused(*refusal),
-                (Ok(()), Incoming::Needs(bytes)) => {
-                    handled.needed = *bytes;
-                    break;
-                }
-                (Ok(()), _) => {
-                    handled.consumed = handled.consumed.saturating_add(step.consumed);
-                    continue;
-                }
-            };
-            if handled.consumed > 0 {
-                // The next call, which begins with the bad packet, tells; the events before it come first.
+            let ProvisioningHandled { consumed, needed, .. } = &mut *handled;
+            if !self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
                 break;
             }
-            self.session.fail(&mut parts.storage, error);
-            step.incoming = Incoming::Nothing;
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed);

@@ -4,7 +4,7 @@ use super::state::State;
 use super::transmit::Ping;
 use super::{SUBSCRIBE_ID, Session};
 use crate::config::Settings;
-use crate::error::{ConnectRefusal, PeerError, TimeoutReason, Violation};
+use crate::error::{ConnectRefusal, Error, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
 use crate::packet::{Connack, Kind, PacketId, Publish, QoS, Suback, connack, subscribe};
 use crate::storage::window::Decision;
@@ -86,6 +86,60 @@ impl Session {
 
     pub(crate) const fn heard(&mut self) {
         self.last_in = self.now;
+    }
+
+    /// Whether the rest of the input is looked at in this call, behind what it has `consumed`.
+    pub(crate) fn listens(
+        &mut self,
+        storage: &Storage<'_>,
+        settings: &Settings,
+        input: &[u8],
+        consumed: &mut usize,
+    ) -> Result<bool, Error> {
+        if *consumed > 0 {
+            // As if what follows came in another call (law 8).
+            self.settle(storage, settings);
+        }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let listens = !matches!(self.state, State::Offline | State::Closing);
+        if !listens {
+            // What still comes in belongs to a connection that is over.
+            *consumed = input.len();
+        }
+        Ok(listens)
+    }
+
+    /// Looks behind what was consumed: whether `step` has something. If not, more bytes are `needed`, or the call ends
+    /// before a bad packet, so that the events before it come first (law 6). What is fatal leaves `step` empty.
+    pub(crate) fn look<'i>(
+        &mut self,
+        storage: &mut Storage<'_>,
+        settings: &Settings,
+        input: &'i [u8],
+        consumed: &mut usize,
+        needed: &mut usize,
+        step: &mut Step<'i>,
+    ) -> bool {
+        let rest = input.get(*consumed..).unwrap_or_default();
+        let error = match (self.step(storage, settings, rest, step), &step.incoming) {
+            (Err(error), _) => Error::Peer(error),
+            (Ok(()), Incoming::Refused(refusal)) => Error::Refused(*refusal),
+            (Ok(()), Incoming::Needs(bytes)) => {
+                *needed = *bytes;
+                return false;
+            }
+            (Ok(()), _) => {
+                *consumed = consumed.saturating_add(step.consumed);
+                return true;
+            }
+        };
+        step.incoming = Incoming::Nothing;
+        if *consumed == 0 {
+            self.fail(storage, error);
+        }
+        *consumed == 0
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
