@@ -346,7 +346,7 @@ def test_states_tell_why(hub: Hub) -> None:
             assert refused.reason.code == 3
             assert isinstance(await anext(states), Connecting)
             assert await anext(states) == Online(session_present=True)
-        assert [state async for state in states] == [Connecting(1), Closed()] or isinstance(d.state, Closed)
+        assert [state async for state in states] == [Closed()]
 
     run(test)
 
@@ -428,9 +428,11 @@ def test_renewal_loses_nothing(hub: Hub) -> None:
                 if online == 3:
                     break
             await asyncio.gather(*deliveries)
-            hub.do("invoke dev1 ping")
-            answer = await asyncio.to_thread(hub.event, "answer")
-            assert (answer["status"], answer["payload"]) in ((200, '"pong"'), (404103, ""))
+            answer = {"status": 404103}
+            while answer["status"] == 404103:  # The hub calls while the device signs in again.
+                hub.do("invoke dev1 ping")
+                answer = await asyncio.to_thread(hub.event, "answer")
+            assert (answer["status"], answer["payload"]) == (200, '"pong"')
 
     run(test)
 
