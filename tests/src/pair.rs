@@ -40,7 +40,7 @@ use iothub_proto::event::TelemetryToken;
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::{Client, ConnectOptions, Event, Telemetry};
 
-use crate::hub::{CloseReason, ConnId, Hub};
+use crate::hub::{CloseReason, ConnId, Hub, PeerCertificate};
 use crate::link::{Break, End, Link, LinkConfig, Rng};
 use trace::{History, Sent, Trace};
 
@@ -111,8 +111,8 @@ pub struct PairIn<'m> {
     pub token_lifetime: u32,
     /// Sent with each CONNECT.
     pub will: Option<Telemetry<'static>>,
-    /// Common name of the client certificate, for X.509.
-    pub certificate: Option<String>,
+    /// The client certificate, for X.509.
+    pub certificate: Option<PeerCertificate>,
     /// How the next links carry bytes.
     pub link: LinkConfig,
     /// Where the next links break, in order of their opening.
@@ -199,7 +199,7 @@ impl<'m> PairIn<'m> {
         if let Some(LinkCut { from, bytes, how }) = self.cuts.pop_front().flatten() {
             link.break_after(from, bytes, how);
         }
-        let conn = self.hub.accept(self.now, self.certificate.as_deref());
+        let conn = self.hub.accept(self.now, self.certificate.clone());
         let (tapped, outbox) = (Vec::new(), Vec::new());
         self.transports.push(Transport { link, conn, tapped, outbox, client_open: true, hub_open: true });
         self.connections += 1;

@@ -9,7 +9,7 @@ use iothub_proto::event::DisconnectReason;
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 
-use crate::hub::{ConnId, Hub};
+use crate::hub::{ConnId, Hub, PeerCertificate};
 use crate::link::{Break, End, Link, LinkConfig, Received, Rng};
 
 /// How long a lost connection stays lost.
@@ -171,7 +171,7 @@ impl Registering {
                 let group = SharedAccessKey::from_base64(key).expect("base64");
                 (Some(group.derive_device_key(registration.registration_id)), None)
             }
-            Proof::Certificate(name) => (None, Some(name)),
+            Proof::Certificate(name) => (None, Some(PeerCertificate::named(name))),
         };
         let mut room = [0; 512];
         let expiry = UnixSeconds(u32::try_from(self.hub.unix_now()).expect("before 2106")).plus(3_600);

@@ -11,7 +11,9 @@ use iothub_proto::time::{Duration, Instant};
 use iothub_proto::{
     Client, Config, ConnectOptions, Event, Inbound, Pending, RxBuffer, Settings, Slot, State, Storage, Telemetry,
 };
-use iothub_tests::hub::{CallId, CallResult, CloudMessage, ConnId, Credentials, Hub, HubConfig, MessageId, Outcome};
+use iothub_tests::hub::{
+    CallId, CallResult, CloudMessage, ConnId, Credentials, Hub, HubConfig, MessageId, Outcome, PeerCertificate,
+};
 use iothub_tests::link::Rng;
 
 const HOST: &str = "contoso.azure-devices.net";
@@ -83,7 +85,7 @@ impl<'m> Session<'m> {
 
     /// Opens a transport and drives until ready.
     fn sign_in(&mut self) -> Result<(), Error> {
-        self.conn = self.hub.accept(self.now, Some("dev1"));
+        self.conn = self.hub.accept(self.now, Some(PeerCertificate::named("dev1")));
         self.rx.clear();
         self.over = false;
         self.client.connect(self.now, &ConnectOptions::default()).expect("offline, and the handshake fits");

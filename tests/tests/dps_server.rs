@@ -1,12 +1,11 @@
 //! The provisioning service on real sockets: the simulator as a program, and certificates over TLS.
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
 
 use common::*;
 use iothub_proto::auth::{Registration, Resource, SharedAccessKey};
@@ -14,21 +13,11 @@ use iothub_proto::error::{ConnectRefusal, Error, RegistrationError, TimeoutReaso
 use iothub_proto::time::{Instant, UnixSeconds};
 use iothub_proto::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 use iothub_tests::hub::{Credentials, Enrollment, Hub, HubConfig};
-use iothub_tests::server::Server;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use iothub_tests::server::{ClientCertificate, Server};
 use serde_json::{Value, json};
-
-/// Far more than anything here takes: only a failure waits for it.
-const LIMIT: Duration = Duration::from_secs(20);
+use tls::plain;
 
 const PAYLOAD: &[u8] = br#"{"modelId":"dtmi:com:example:Thermostat;1"}"#;
-
-fn plain(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream
-}
 
 /// Registers over `stream`. Waits between questions take no time: the clock is this function's. The service's is real, so
 /// a device may ask five times here.
@@ -144,37 +133,45 @@ fn faults_of_the_program() {
     assert!(program.wait().unwrap().success());
 }
 
-/// A certificate of the server's authority, in TLS.
-fn tls(server: &Server, port: u16, client: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.ca_pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots);
-    let config = match client {
-        None => config.with_no_client_auth(),
-        Some(name) => {
-            let (certificate, key) = server.issue_client(name).unwrap();
-            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
-        }
-    };
-    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-    StreamOwned::new(connection, plain(port))
-}
-
 #[test]
 fn certificates_over_tls() {
+    let own = ClientCertificate::self_signed("any name").unwrap();
     let mut hub = Hub::new(HubConfig::new(HOST));
     hub.dps.enroll("cert-1", Enrollment::new(Credentials::Certificate, HOST));
+    hub.dps.enroll("cert-2", Enrollment::new(Credentials::thumbprint(&own.thumbprint).unwrap(), HOST));
     let mut server = Server::new(hub).unwrap();
-    let port = server.listen_dps_tls(0).unwrap();
-    let assigned = register(&mut tls(&server, port, Some("cert-1")), "cert-1", None);
-    assert_eq!(assigned, Ok((HOST.to_owned(), "cert-1".to_owned())));
-    for other in [None, Some("cert-2")] {
-        let refused = register(&mut tls(&server, port, other), "cert-1", None);
-        assert_eq!(refused, Err(Error::Refused(ConnectRefusal::NotAuthorized)));
+    let (port, hub_port) = (server.listen_dps_tls(0).unwrap(), server.listen_tls(0).unwrap());
+    let ask = |id: &str, client: Option<&ClientCertificate>| {
+        register(&mut tls::open(server.ca_pem(), client, HOST, port), id, None)
+    };
+    let [one, two, three] = ["cert-1", "cert-2", "cert-3"].map(|name| server.issue_client(name).unwrap());
+    let refused = Err(Error::Refused(ConnectRefusal::NotAuthorized));
+    assert_eq!(ask("cert-1", Some(&one)), Ok((HOST.to_owned(), "cert-1".to_owned())));
+    assert_eq!(ask("cert-2", Some(&own)), Ok((HOST.to_owned(), "cert-2".to_owned())));
+    for (id, other) in [
+        ("cert-1", None),
+        ("cert-1", Some(&two)),
+        ("cert-1", Some(&own)),
+        ("cert-2", Some(&two)),
+        ("cert-3", Some(&three)),
+    ] {
+        assert_eq!(ask(id, other), refused, "{id}");
     }
-    // The hub knows it by the same certificate.
-    server.with(|hub| assert_eq!((hub.violations(), hub.dps.registered().len()), (&[][..], 1)));
+    // A group takes every certificate of the authority, under its own name only.
+    server.with(|hub| hub.dps.enroll_group(Enrollment::new(Credentials::Certificate, HOST)));
+    assert_eq!(ask("cert-3", Some(&three)), Ok((HOST.to_owned(), "cert-3".to_owned())));
+    assert_eq!(ask("cert-4", Some(&three)), refused);
+
+    // The hub knows each device by the same certificate.
+    for (id, client, code) in [("cert-1", &one, 0), ("cert-2", &own, 0), ("cert-3", &three, 0), ("cert-2", &two, 5)] {
+        let mut stream = tls::open(server.ca_pem(), Some(client), HOST, hub_port);
+        let head = [b"\x00\x04MQTT\x04\x82\x00\x3c".to_vec(), field(id)].concat();
+        stream
+            .write_all(&packet(0x10, &[head, field(format!("{HOST}/{id}/?api-version=2021-04-12"))].concat()))
+            .unwrap();
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x20, 2, 0, code], "{id}");
+    }
+    server.with(|hub| assert_eq!((hub.violations(), hub.dps.registered().len()), (&[][..], 3)));
 }

@@ -1,13 +1,12 @@
 //! The hub simulator on real sockets.
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
     process::{Command, Stdio},
-    sync::Arc,
-    time::Duration,
 };
 
 use common::*;
@@ -15,19 +14,12 @@ use iothub_tests::{
     hub::{CallResult, CloudMessage, Credentials, Hub, HubConfig, Outcome},
     server::Server,
 };
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-};
-
-/// Far more than anything here takes: only a failure waits for it.
-const LIMIT: Duration = Duration::from_secs(20);
+use tls::{LIMIT, plain};
 
 /// A hub whose device signs in with a token without practical end.
 fn server() -> Server {
     let mut hub = Hub::new(HubConfig::new(HOST));
     hub.register("dev1", Credentials::key(KEY).unwrap());
-    hub.register("cert1", Credentials::Certificate);
     Server::new(hub).unwrap()
 }
 
@@ -40,32 +32,6 @@ fn long_token() -> String {
     let signature = STANDARD.encode(mac.finalize().into_bytes());
     let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     format!("SharedAccessSignature sr=contoso.azure-devices.net%2Fdevices%2Fdev1&sig={signature}&se=4294967295")
-}
-
-fn plain(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream
-}
-
-fn tls(server: &Server, port: u16, client: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.ca_pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let config = match client {
-        None => config.with_no_client_auth(),
-        Some(name) => {
-            let (certificate, key) = server.issue_client(name).unwrap();
-            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
-        }
-    };
-    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from(HOST).unwrap()).unwrap();
-    StreamOwned::new(connection, plain(port))
 }
 
 fn exact<const N: usize>(stream: &mut impl Read) -> [u8; N] {
@@ -125,20 +91,7 @@ fn plain_tcp() {
 fn tls_with_a_token() {
     let mut server = server();
     let port = server.listen_tls(0).unwrap();
-    converse(&server, &mut tls(&server, port, None));
-}
-
-#[test]
-fn tls_with_a_certificate() {
-    let mut server = server();
-    let port = server.listen_tls(0).unwrap();
-    let head = [b"\x00\x04MQTT\x04\x82\x00\x3c".to_vec(), field("cert1")].concat();
-    let sign_in = packet(0x10, &[head, field(format!("{HOST}/cert1/?api-version=2021-04-12"))].concat());
-    for (name, code) in [("cert1", 0), ("other", 5)] {
-        let mut stream = tls(&server, port, Some(name));
-        stream.write_all(&sign_in).unwrap();
-        assert_eq!(exact(&mut stream), [0x20, 2, 0, code], "{name}");
-    }
+    converse(&server, &mut tls::open(server.ca_pem(), None, HOST, port));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use iothub_proto::time::Instant;
-use iothub_tests::hub::{CloseReason, Credentials, Hub};
+use iothub_tests::hub::{CloseReason, Credentials, Hub, PeerCertificate};
 
 fn refused(code: u8) -> (Vec<u8>, Option<CloseReason>) {
     (vec![0x20, 2, 0, code], Some(CloseReason::Refused(code)))
@@ -142,7 +142,7 @@ fn a_certificate_opens_the_device_it_names() {
     let without_password =
         packet(0x10, &[head, field("contoso.azure-devices.net/cert1/?api-version=2021-04-12")].concat());
     for (peer, code) in [(Some("cert1"), 0), (Some("dev1"), 5), (None, 5)] {
-        let conn = hub.accept(Instant::ZERO, peer);
+        let conn = hub.accept(Instant::ZERO, peer.map(PeerCertificate::named));
         hub.handle_input(conn, Instant::ZERO, &without_password);
         assert_eq!(bytes(&mut hub, conn), [0x20, 2, 0, code], "{peer:?}");
     }

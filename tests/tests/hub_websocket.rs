@@ -1,12 +1,13 @@
 //! A device's life over WebSocket, against the hub simulator on real sockets.
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
     process::{Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
@@ -24,14 +25,9 @@ use iothub_tests::{
     hub::{CallResult, CloseReason, CloudMessage, Credentials, Hub, HubConfig, Outcome},
     server::Server,
 };
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::json;
-
-/// Far more than anything here takes: only a failure waits for it.
-const LIMIT: Duration = Duration::from_secs(20);
+use tls::LIMIT;
 
 fn server() -> Server {
     let mut hub = Hub::new(HubConfig::new(HOST));
@@ -62,21 +58,13 @@ fn plain(port: u16) -> Box<dyn Stream> {
     Box::new(stream)
 }
 
-fn tls(server: &Server, port: u16) -> Box<dyn Stream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(server.ca_pem().as_bytes()).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from(HOST).unwrap()).unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    while tls.is_handshaking() {
-        tls.complete_io(&mut stream).unwrap();
+fn encrypted(server: &Server, port: u16) -> Box<dyn Stream> {
+    let mut stream = tls::open(server.ca_pem(), None, HOST, port);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
     }
-    stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
-    Box::new(StreamOwned::new(tls, stream))
+    stream.sock.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+    Box::new(stream)
 }
 
 /// A device with a window of 256 bytes, so that most of its packets leave in several frames.
@@ -233,7 +221,7 @@ fn a_life_over_tls_with_a_cut_in_a_frame() {
     let mut server = server();
     let port = server.listen_websocket_tls(0).unwrap();
     with_device(|device| {
-        device.connect(tls(&server, port), &upgrade());
+        device.connect(encrypted(&server, port), &upgrade());
         device.expect(&["connected, session present: false", "ready", "twin 1"]);
         talk(device, &server);
         cut(device, &server, port);
@@ -284,7 +272,7 @@ fn cut(device: &mut Device<'_>, server: &Server, port: u16) {
     server.with(|hub| hub.send_message("dev1", CloudMessage::new(b"meanwhile")).unwrap());
 
     let again = Upgrade { query: NO_CLIENT_CERTIFICATE, ..upgrade() };
-    device.connect(tls(server, port), &again);
+    device.connect(encrypted(server, port), &again);
     device.expect(&["connected, session present: true", "message meanwhile"]);
     device.run(|device| (device.client.pending().telemetry == 0).then_some(())).expect("PUBACK");
     let stored = server.with(Hub::take_telemetry);
@@ -309,11 +297,11 @@ fn another_path_is_refused() {
     let mut server = server();
     let port = server.listen_websocket_tls(0).unwrap();
     with_device(|device| {
-        device.connect(tls(&server, port), &Upgrade { path: "/mqtt", ..upgrade() });
+        device.connect(encrypted(&server, port), &Upgrade { path: "/mqtt", ..upgrade() });
         device.expect(&["disconnected: TransportClosed"]);
         assert_eq!(device.socket.error(), Some(WebSocketError::Refused { status: 404 }));
         // The client is none the worse for it.
-        device.connect(tls(&server, port), &upgrade());
+        device.connect(encrypted(&server, port), &upgrade());
         device.expect(&["connected, session present: false", "ready"]);
     });
 }

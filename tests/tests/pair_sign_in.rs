@@ -7,7 +7,7 @@ use iothub_proto::topic::Features;
 use iothub_proto::{ConnectOptions, State};
 use iothub_tests::hub::codec::Packet;
 use iothub_tests::hub::topic::Feature;
-use iothub_tests::hub::{CloseReason, Credentials};
+use iothub_tests::hub::{CloseReason, Credentials, PeerCertificate};
 use iothub_tests::pair::setup::{HOST, KEY, POLICY_KEY};
 use iothub_tests::pair::{Pair, Reconnect, Seen, Setup, is_over, is_ready};
 
@@ -216,7 +216,7 @@ fn a_certificate_signs_in_without_a_password() {
     let mut pair = Setup::with_string(format!("HostName={HOST};DeviceId=dev1;x509=true")).start();
     pair.hub.register("dev1", Credentials::Certificate);
     assert_refused(&mut pair, ConnectRefusal::NotAuthorized);
-    pair.certificate = Some("dev1".to_owned());
+    pair.certificate = Some(PeerCertificate::named("dev1"));
     pair.sign_in();
     let Packet::Connect(connect) = &pair.sent()[0].packet else { panic!("{pair:?}") };
     assert_eq!(connect.password, None);

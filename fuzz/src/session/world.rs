@@ -4,7 +4,7 @@ use iothub_proto::error::{Error, TimeoutReason};
 use iothub_proto::event::TelemetryToken;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::{ConnectOptions, Pending, State};
-use iothub_tests::hub::{ConnId, Credentials, Hub, HubConfig};
+use iothub_tests::hub::{ConnId, Credentials, Hub, HubConfig, PeerCertificate};
 
 use super::model::Model;
 use super::{DEVICE, HOST, Setup};
@@ -96,7 +96,7 @@ impl<'m> World<'m> {
     /// A new transport, and CONNECT into it.
     pub(super) fn connect(&mut self, options: &ConnectOptions<'_>) {
         self.machine.connect(self.clock(), options).expect("offline, and the options are fine");
-        let old = self.conn.replace(self.hub.accept(self.now, Some(DEVICE)));
+        let old = self.conn.replace(self.hub.accept(self.now, Some(PeerCertificate::named(DEVICE))));
         if let Some(old) = old.filter(|_| !self.silent) {
             self.hub.handle_eof(old, self.now);
         }

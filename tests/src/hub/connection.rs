@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use iothub_proto::time::{Duration, Instant};
 
-use super::{codec::Will, config::Cut, dps::Registrant};
+use super::{codec::Will, config::Cut, dps::Registrant, registry::PeerCertificate};
 
 /// A silent connection ends after this many milliseconds at the latest: the load balancer's idle limit.
 const LONGEST_SILENCE: u64 = 1_767_000;
@@ -71,7 +71,7 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// Empty before sign-in.
     pub(super) client_id: String,
-    pub(super) peer_name: Option<String>,
+    pub(super) peer: Option<PeerCertificate>,
     pub(super) inbox: Vec<u8>,
     outbox: Vec<u8>,
     delayed: Vec<Delayed>,
@@ -91,11 +91,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(now: Instant, wait: Duration, peer_name: Option<String>, cut: Cut) -> Self {
+    pub(super) fn new(now: Instant, wait: Duration, peer: Option<PeerCertificate>, cut: Cut) -> Self {
         Self {
             state: State::AwaitingConnect,
             client_id: String::new(),
-            peer_name,
+            peer,
             inbox: Vec::new(),
             outbox: Vec::new(),
             delayed: Vec::new(),

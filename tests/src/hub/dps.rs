@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, VecDeque};
 use iothub_proto::time::{Duration, Instant};
 use serde_json::Value;
 
-use super::{ConnId, Hub, registry::Credentials};
+use super::{
+    ConnId, Hub,
+    registry::{Credentials, PeerCertificate},
+};
 
 /// What a device may ask in a span of time.
 const POLLS: usize = 5;
@@ -44,8 +47,8 @@ pub struct Dps {
 /// What is laid down for one device, or for the devices of a group.
 #[derive(Clone, Debug)]
 pub struct Enrollment {
-    /// How a device proves itself: of a group by a key derived from the group's, or by a certificate of the server's
-    /// authority with the registration id as its common name.
+    /// How a device proves itself: of a group by a key derived from the group's, or by a certificate of an authority that
+    /// the server trusts, with the registration id as its common name.
     pub credentials: Credentials,
     /// Host name of the hub to assign.
     pub hub: String,
@@ -164,8 +167,8 @@ impl Dps {
 
 impl Hub {
     /// Opens a connection to the provisioning service; otherwise as [`Hub::accept`].
-    pub fn accept_dps(&mut self, now: Instant, peer_name: Option<&str>) -> ConnId {
-        let id = self.accept(now, peer_name);
+    pub fn accept_dps(&mut self, now: Instant, peer: Option<PeerCertificate>) -> ConnId {
+        let id = self.accept(now, peer);
         if let Some(connection) = self.conns.get_mut(&id) {
             connection.registrant = Some(Registrant::default());
         }

@@ -57,7 +57,7 @@ pub use connection::{CloseReason, ConnId, Violation};
 pub use dps::{Dps, Enrollment, Registered};
 pub use message::{CloudMessage, MessageId, Outcome, SendError};
 pub use method::{CallId, CallResult};
-pub use registry::Credentials;
+pub use registry::{Credentials, PeerCertificate};
 pub use telemetry::{MAX_MESSAGE, Telemetry};
 
 /// Largest packet that is read at all: the largest message, its topic and the headers.
@@ -107,13 +107,13 @@ impl Hub {
         }
     }
 
-    /// Opens a connection: the transport is up. `peer_name` is the common name of a verified client certificate.
-    pub fn accept(&mut self, now: Instant, peer_name: Option<&str>) -> ConnId {
+    /// Opens a connection: the transport is up. `peer` is the client certificate that TLS was shown.
+    pub fn accept(&mut self, now: Instant, peer: Option<PeerCertificate>) -> ConnId {
         self.advance(now);
         self.opened += 1;
         let id = ConnId(self.opened);
         let cut = self.faults.cuts.pop_front().unwrap_or_default();
-        let connection = Connection::new(self.now, self.config.connect_timeout, peer_name.map(str::to_owned), cut);
+        let connection = Connection::new(self.now, self.config.connect_timeout, peer, cut);
         self.conns.insert(id, connection);
         id
     }

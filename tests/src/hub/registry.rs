@@ -16,8 +16,32 @@ pub enum Credentials {
         /// Secondary key, decoded.
         secondary: Vec<u8>,
     },
-    /// A client certificate, signed by the server's authority, whose common name is the device id.
+    /// A client certificate of an authority that the server trusts, with the device id as its common name.
     Certificate,
+    /// One of these client certificates, whoever signed it, by the SHA-256 of its DER.
+    Thumbprints {
+        /// Of the primary certificate.
+        primary: [u8; 32],
+        /// Of the secondary certificate.
+        secondary: [u8; 32],
+    },
+}
+
+/// The client certificate of a connection: the client has proven to TLS that it has the private key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerCertificate {
+    /// Its common name, if an authority that the server trusts has signed it and it is valid now.
+    pub common_name: Option<String>,
+    /// The SHA-256 of its DER.
+    pub thumbprint: [u8; 32],
+}
+
+impl PeerCertificate {
+    /// One of a trusted authority, where there is no TLS.
+    #[must_use]
+    pub fn named(common_name: &str) -> Self {
+        Self { common_name: Some(common_name.to_owned()), thumbprint: [0; 32] }
+    }
 }
 
 impl Credentials {
@@ -36,6 +60,28 @@ impl Credentials {
     pub fn key(key: &str) -> Result<Self, DecodeError> {
         Self::keys(key, key)
     }
+
+    /// One certificate, used for both, by its thumbprint: 64 hex digits. `None` if these are none.
+    #[must_use]
+    pub fn thumbprint(hex: &str) -> Option<Self> {
+        if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut thumbprint = [0; 32];
+        for (index, byte) in thumbprint.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).ok()?;
+        }
+        Some(Self::Thumbprints { primary: thumbprint, secondary: thumbprint })
+    }
+
+    /// Whether this client certificate proves that the client is `name`.
+    pub(super) fn are_proven_by(&self, peer: &PeerCertificate, name: &str) -> bool {
+        match self {
+            Self::Keys { .. } => false,
+            Self::Certificate => peer.common_name.as_deref() == Some(name),
+            Self::Thumbprints { primary, secondary } => [primary, secondary].contains(&&peer.thumbprint),
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -43,6 +89,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Self::Keys { .. } => "Keys(…)",
             Self::Certificate => "Certificate",
+            Self::Thumbprints { .. } => "Thumbprints(…)",
         })
     }
 }

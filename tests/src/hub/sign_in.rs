@@ -101,9 +101,9 @@ impl Hub {
         let entry = self.entries.get(&client_id).filter(|entry| entry.enabled).ok_or(NOT_AUTHORISED)?;
         let password = connect.password.as_deref().unwrap_or_default();
         if password.is_empty() {
-            let device = client_id.split('/').next();
-            let peer = self.conns.get(&conn).and_then(|connection| connection.peer_name.as_deref());
-            let proven = entry.credentials == Credentials::Certificate && peer == device;
+            let device = client_id.split('/').next().unwrap_or_default();
+            let peer = self.conns.get(&conn).and_then(|connection| connection.peer.as_ref());
+            let proven = peer.is_some_and(|peer| entry.credentials.are_proven_by(peer, device));
             return if proven { Ok(None) } else { Err(NOT_AUTHORISED) };
         }
         let password = str::from_utf8(password).map_err(|_| BAD_USER_NAME)?;
@@ -117,7 +117,7 @@ impl Hub {
             (None, Credentials::Keys { primary, secondary }) => {
                 token.is_for(&resource) && (token.signed_with(primary) || token.signed_with(secondary))
             }
-            (None, Credentials::Certificate) => false,
+            (None, Credentials::Certificate | Credentials::Thumbprints { .. }) => false,
         };
         if proven && !token.expired(self.unix_now()) {
             Ok(Some(self.end_of(token.expires)))

@@ -11,8 +11,11 @@ use std::{
 use rustls::ServerConnection;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{Door, Shared, lock, tls::common_name};
-use crate::{hub::ConnId, websocket::ServerEnd};
+use super::{Door, Shared, lock, tls::Acceptor};
+use crate::{
+    hub::{ConnId, PeerCertificate},
+    websocket::ServerEnd,
+};
 
 /// Bytes to read from a socket, or to take from the hub, at a time.
 const CHUNK: usize = 16 * 1024;
@@ -37,7 +40,7 @@ pub(super) fn serve(shared: &Shared, stream: TcpStream, door: Door) -> io::Resul
 
     let open = door.open;
     let result = Transport::open(stream.try_clone()?, door, &inputs).and_then(|mut transport| {
-        let conn = shared.with(|hub, now| open(hub, now, transport.peer_name().as_deref()));
+        let conn = shared.with(|hub, now| open(hub, now, transport.peer.take()));
         lock(&shared.peers).insert(conn, sender);
         let result = run(shared, conn, &mut transport, &inputs);
         lock(&shared.peers).remove(&conn);
@@ -95,6 +98,8 @@ struct Transport {
     stream: TcpStream,
     tls: Option<ServerConnection>,
     websocket: Option<ServerEnd>,
+    /// The client's certificate.
+    peer: Option<PeerCertificate>,
     /// MQTT's bytes that came with the end of the handshakes.
     early: Vec<u8>,
 }
@@ -102,9 +107,9 @@ struct Transport {
 impl Transport {
     /// Makes the handshakes.
     fn open(stream: TcpStream, door: Door, inputs: &Receiver<Input>) -> io::Result<Self> {
-        let tls = door.tls.map(ServerConnection::new).transpose().map_err(io::Error::other)?;
+        let tls = door.tls.as_ref().map(Acceptor::open).transpose()?;
         let websocket = door.websocket.map(ServerEnd::new);
-        let mut transport = Self { stream, tls, websocket, early: Vec::new() };
+        let mut transport = Self { stream, tls, websocket, peer: None, early: Vec::new() };
         while transport.is_handshaking() {
             let Ok(Input::Bytes(bytes)) = inputs.recv() else { return Err(io::ErrorKind::UnexpectedEof.into()) };
             let mqtt = transport.receive(&bytes)?;
@@ -114,6 +119,7 @@ impl Transport {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
         }
+        transport.peer = door.tls.zip(transport.tls.as_ref()).and_then(|(acceptor, tls)| acceptor.peer(tls));
         Ok(transport)
     }
 
@@ -125,11 +131,6 @@ impl Transport {
     /// Whether the WebSocket is over: refused, closed or broken.
     fn is_over(&self) -> bool {
         self.websocket.as_ref().is_some_and(|websocket| websocket.over().is_some())
-    }
-
-    /// The common name of the client's certificate.
-    fn peer_name(&self) -> Option<String> {
-        common_name(self.tls.as_ref()?.peer_certificates()?.first()?)
     }
 
     /// MQTT's bytes in what the socket gave.

@@ -36,11 +36,13 @@ use std::{
 use iothub_proto::time::Instant;
 
 use crate::{
-    hub::{ConnId, Hub},
+    hub::{ConnId, Hub, PeerCertificate},
     websocket::Service,
 };
 use connection::Input;
-use tls::Authority;
+use tls::{Acceptor, Authority};
+
+pub use tls::ClientCertificate;
 
 /// What the threads share.
 struct Shared {
@@ -91,13 +93,13 @@ impl Shared {
 }
 
 /// How a connection is opened: to the hub or to the provisioning service.
-type Open = fn(&mut Hub, Instant, Option<&str>) -> ConnId;
+type Open = fn(&mut Hub, Instant, Option<PeerCertificate>) -> ConnId;
 
 /// What is behind a port, and what clients of it must speak below MQTT.
 #[derive(Clone)]
 struct Door {
     open: Open,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Acceptor>,
     websocket: Option<Service>,
 }
 
@@ -140,7 +142,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = Some(self.authority.server_config());
+        let tls = Some(self.authority.acceptor()?);
         self.listen(port, Door { open: Hub::accept, tls, websocket: None })
     }
 
@@ -157,7 +159,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_dps_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = Some(self.authority.server_config());
+        let tls = Some(self.authority.acceptor()?);
         self.listen(port, Door { open: Hub::accept_dps, tls, websocket: None })
     }
 
@@ -174,7 +176,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_websocket_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = Some(self.authority.server_config());
+        let tls = Some(self.authority.acceptor()?);
         self.listen(port, Door { open: Hub::accept, tls, websocket: Some(Service::Hub) })
     }
 
@@ -183,7 +185,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub fn listen_dps_websocket_tls(&mut self, port: u16) -> io::Result<u16> {
-        let tls = Some(self.authority.server_config());
+        let tls = Some(self.authority.acceptor()?);
         self.listen(port, Door { open: Hub::accept_dps, tls, websocket: Some(Service::Provisioning) })
     }
 
@@ -202,11 +204,19 @@ impl Server {
         self.authority.pem()
     }
 
-    /// Makes a client certificate for this common name: certificate chain and private key, in PEM.
+    /// Has ports that are opened from now on trust client certificates of further authorities, in PEM.
+    ///
+    /// # Errors
+    /// There is none in it, or a bad one.
+    pub fn trust_clients(&mut self, pem: &[u8]) -> io::Result<()> {
+        self.authority.trust_clients(pem)
+    }
+
+    /// Makes a client certificate for this common name, signed by the server's authority.
     ///
     /// # Errors
     /// The certificate cannot be made.
-    pub fn issue_client(&self, common_name: &str) -> io::Result<(String, String)> {
+    pub fn issue_client(&self, common_name: &str) -> io::Result<ClientCertificate> {
         self.authority.issue_client(common_name)
     }
 

@@ -1,5 +1,7 @@
 //! What a device asks of the provisioning service, and what it is told.
 
+use std::mem::discriminant;
+
 use serde_json::{Value, json};
 
 use super::{Operation, Registered};
@@ -143,9 +145,8 @@ impl Hub {
         let sent = state.payload.clone();
         let enrollment = self.dps.find(id, |enrollment, _| {
             // A group is found again by what proved the device.
-            let same_kind =
-                (enrollment.credentials == Credentials::Certificate) == (credentials == Some(Credentials::Certificate));
-            same_kind.then_some(())
+            let kind = credentials.as_ref().map(discriminant);
+            (kind == Some(discriminant(&enrollment.credentials))).then_some(())
         });
         let Some((enrollment, ())) = enrollment else { return (404, None, error(404, 201)) };
         let enrollment = enrollment.clone();

@@ -69,11 +69,11 @@ impl Hub {
         }
         let password = connect.password.as_deref().unwrap_or_default();
         if password.is_empty() {
-            let peer = self.conns.get(&conn).and_then(|connection| connection.peer_name.as_deref());
-            let is_certificate = |enrollment: &Enrollment, _| {
-                (enrollment.credentials == Credentials::Certificate && peer == Some(id)).then_some(())
+            let peer = self.conns.get(&conn).and_then(|connection| connection.peer.as_ref()).ok_or(NOT_AUTHORISED)?;
+            let proves = |enrollment: &Enrollment, _| {
+                enrollment.credentials.are_proven_by(peer, id).then(|| enrollment.credentials.clone())
             };
-            return self.dps.find(id, is_certificate).map(|_| Credentials::Certificate).ok_or(NOT_AUTHORISED);
+            return self.dps.find(id, proves).map(|(_, credentials)| credentials).ok_or(NOT_AUTHORISED);
         }
         let password = str::from_utf8(password).map_err(|_| BAD_USER_NAME)?;
         let token = Token::parse(password).ok_or(BAD_USER_NAME)?;
