@@ -316,6 +316,28 @@ static void runs_sas(void)
     }
 }
 
+/* Whether any eight bytes of the secret stand in the key's memory. */
+static bool holds(const iothub_key *key, const char *secret, size_t len)
+{
+    size_t at, part;
+    for (at = 0; at + 8 <= sizeof *key; at++)
+        for (part = 0; part + 8 <= len; part++)
+            if (memcmp((const char *)key + at, secret + part, 8) == 0)
+                return true;
+    return false;
+}
+
+static void forgets_keys(void)
+{
+    static const char secret[] = "the key of a device, 32 bytes...";
+    iothub_key key;
+    memset(&key, 0, sizeof key);
+    CHECK_EQ(iothub_key_init_bytes(&key, sizeof key, IOTHUB_BYTES(secret, sizeof secret - 1), NULL), IOTHUB_OK);
+    CHECK(holds(&key, secret, sizeof secret - 1));
+    CHECK_EQ(iothub_key_deinit(&key), IOTHUB_OK);
+    CHECK(!holds(&key, secret, sizeof secret - 1));
+}
+
 static void runs_topics(void)
 {
     const received_topic *received;
@@ -480,6 +502,7 @@ int main(void)
     runs_connection_strings();
     runs_identities();
     runs_sas();
+    forgets_keys();
     runs_topics();
     runs_properties();
     return 0;
