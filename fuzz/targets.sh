@@ -19,10 +19,7 @@ plants() {
 # build_targets TARGETS: instruments and builds every target, and with the address sanitizer the one of these that needs it. The stable compiler can do it if it is told that it may.
 build_targets() {
     need c++ g++
-    if ! command -v cargo-fuzz >/dev/null; then
-        PATH=$CARGO_TARGET_DIR/tools/bin:$PATH
-        command -v cargo-fuzz >/dev/null || cargo install --locked --quiet --root "$CARGO_TARGET_DIR/tools" cargo-fuzz
-    fi
+    cargo_tool fuzz
     host=$(rustc -vV | sed -n 's/^host: //p')
     # Safe code gains nothing from the address sanitizer, and runs several times as fast without.
     export fuzz_bin=$fuzz_target_dir/$host/release asan_bin=

@@ -50,6 +50,12 @@ python_environment() {
     [ $# = 0 ] || "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
 
+# cargo_tool NAME: cargo's subcommand of that name, built by cargo if it is not there.
+cargo_tool() {
+    PATH=$PATH:$CARGO_TARGET_DIR/tools/bin
+    command -v "cargo-$1" >/dev/null || cargo install --locked --quiet --root "$CARGO_TARGET_DIR/tools" "cargo-$1"
+}
+
 # bare_metal_cargo TARGET CRATES COMMAND ARGUMENT…: runs `cargo COMMAND --target TARGET ARGUMENT…` with whichever
 # toolchain can: the present one if it has the target, or else its standard library's source; or Debian's, which has that
 # source and is installed if missing. CRATES are the parts of the standard library to build then: core, or core,alloc.
