@@ -48,11 +48,11 @@
  *             int32_t lent;
  *             ptrdiff_t received;
  *
- *             if (iothub_client_poll_timeout(client) <= clock_ms())
- *                 iothub_client_handle_timeout(client, clock_ms()); // what is fatal ends in IOTHUB_EVENT_DISCONNECTED
  *             do
  *                 up = iothub_client_poll_event(client, clock_ms(), rx, &event) == IOTHUB_OK && handle(client, &event);
  *             while (up && event.kind != IOTHUB_EVENT_NONE);
+ *             if (iothub_client_poll_timeout(client) <= clock_ms()) // behind the bytes that came in time
+ *                 iothub_client_handle_timeout(client, clock_ms()); // what is fatal ends in IOTHUB_EVENT_DISCONNECTED
  *             while ((lent = iothub_client_poll_transmit(client, &out)) > 0 && (sent = transport_send(out, (size_t)lent)) > 0)
  *                 iothub_client_confirm_transmit(client, clock_ms(), sent);
  *             if (up && !iothub_client_has_event(client)) {
@@ -2515,7 +2515,8 @@ iothub_status iothub_client_handle_eof(struct iothub_client *client, uint64_t no
 
 /**
  * A polite end: nothing new is begun, what is in flight settles (at most `drain_timeout_ms`), then DISCONNECT. A second
- * call does not wait. It is over at IOTHUB_EVENT_DISCONNECTED; then close the transport.
+ * call does not wait. It is over at IOTHUB_EVENT_DISCONNECTED; then close the transport. Offline it does nothing, and no
+ * event comes.
  *
  * @retval IOTHUB_OK
  * @retval IOTHUB_ERR_NULL as said above.
@@ -2523,11 +2524,12 @@ iothub_status iothub_client_handle_eof(struct iothub_client *client, uint64_t no
  * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
  * @retval IOTHUB_ERR_INTERNAL as said above.
  * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
- * @retval IOTHUB_ERR_INVALID_STATE There is no connection to end.
+ * @retval IOTHUB_ERR_INVALID_STATE The connection has ended in a fatal error.
  *
  * @pre `client` points to an iothub_client.
  */
-iothub_status iothub_client_disconnect(struct iothub_client *client, uint64_t now_ms);
+iothub_status iothub_client_disconnect(struct iothub_client *client,
+                                       uint64_t now_ms);
 
 /**
  * Makes a receive buffer over `memory`, which is the buffer's alone as long as it is used. It needs no end.

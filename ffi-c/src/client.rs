@@ -338,12 +338,13 @@ pub unsafe extern "C" fn iothub_client_handle_eof(client: *mut iothub_client, no
 }
 
 /// A polite end: nothing new is begun, what is in flight settles (at most `drain_timeout_ms`), then DISCONNECT. A second
-/// call does not wait. It is over at IOTHUB_EVENT_DISCONNECTED; then close the transport.
+/// call does not wait. It is over at IOTHUB_EVENT_DISCONNECTED; then close the transport. Offline it does nothing, and no
+/// event comes.
 ///
 /// @retval IOTHUB_OK
 /// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.
 /// @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
-/// @retval IOTHUB_ERR_INVALID_STATE There is no connection to end.
+/// @retval IOTHUB_ERR_INVALID_STATE The connection has ended in a fatal error.
 ///
 /// # Safety
 ///

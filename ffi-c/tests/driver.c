@@ -51,11 +51,11 @@ static void run(iothub_client *client, iothub_rx *rx, const iothub_connect *opti
         int32_t lent;
         ptrdiff_t received;
 
-        if (iothub_client_poll_timeout(client) <= clock_ms())
-            iothub_client_handle_timeout(client, clock_ms()); /* what is fatal ends in IOTHUB_EVENT_DISCONNECTED */
         do
             up = iothub_client_poll_event(client, clock_ms(), rx, &event) == IOTHUB_OK && handle(client, &event);
         while (up && event.kind != IOTHUB_EVENT_NONE);
+        if (iothub_client_poll_timeout(client) <= clock_ms()) /* behind the bytes that came in time */
+            iothub_client_handle_timeout(client, clock_ms()); /* what is fatal ends in IOTHUB_EVENT_DISCONNECTED */
         while ((lent = iothub_client_poll_transmit(client, &out)) > 0 && (sent = transport_send(out, (size_t)lent)) > 0)
             iothub_client_confirm_transmit(client, clock_ms(), sent);
         if (up && !iothub_client_has_event(client)) {

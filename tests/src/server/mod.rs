@@ -146,6 +146,16 @@ impl Server {
         self.listen(port, Door { open: Hub::accept, tls, websocket: None })
     }
 
+    /// As [`listen_tls`](Self::listen_tls), with a certificate for this name only: one that clients of `localhost` must
+    /// not take.
+    ///
+    /// # Errors
+    /// The port cannot be had, or `host_name` cannot stand in a certificate.
+    pub fn listen_tls_as(&mut self, host_name: &str, port: u16) -> io::Result<u16> {
+        let tls = Some(self.authority.acceptor_as(host_name)?);
+        self.listen(port, Door { open: Hub::accept, tls, websocket: None })
+    }
+
     /// As [`listen_plain`](Self::listen_plain), for the provisioning service.
     ///
     /// # Errors

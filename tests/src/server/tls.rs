@@ -71,18 +71,10 @@ impl Authority {
         if host_name != "localhost" {
             names.push(host_name.to_owned());
         }
-        let (chain, key) = issue(&issuer, names, host_name, ExtendedKeyUsagePurpose::ServerAuth)?;
-        let provider = Arc::new(default_provider());
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_client_cert_verifier(Arc::new(AnyClient(provider)))
-            .with_single_cert(vec![chain.der().clone()], key)
-            .map_err(io::Error::other)?;
+        let server = serve_as(&issuer, names, host_name)?;
         let mut clients = RootCertStore::empty();
         clients.add(issuer.as_ref().der().clone()).map_err(io::Error::other)?;
-        Ok(Self { issuer, pem, server: Arc::new(server), clients })
+        Ok(Self { issuer, pem, server, clients })
     }
 
     pub(super) fn pem(&self) -> &str {
@@ -99,11 +91,20 @@ impl Authority {
 
     /// TLS as it is now, for a port.
     pub(super) fn acceptor(&self) -> io::Result<Acceptor> {
+        self.accepting(Arc::clone(&self.server))
+    }
+
+    /// The same with a certificate for this name only.
+    pub(super) fn acceptor_as(&self, host_name: &str) -> io::Result<Acceptor> {
+        self.accepting(serve_as(&self.issuer, vec![host_name.to_owned()], host_name)?)
+    }
+
+    fn accepting(&self, config: Arc<ServerConfig>) -> io::Result<Acceptor> {
         let clients = WebPkiClientVerifier::builder_with_provider(
             Arc::new(self.clients.clone()),
-            Arc::clone(self.server.crypto_provider()),
+            Arc::clone(config.crypto_provider()),
         );
-        Ok(Acceptor { config: Arc::clone(&self.server), clients: clients.build().map_err(io::Error::other)? })
+        Ok(Acceptor { config, clients: clients.build().map_err(io::Error::other)? })
     }
 
     pub(super) fn issue_client(&self, common_name: &str) -> io::Result<ClientCertificate> {
@@ -178,6 +179,24 @@ impl ClientCertVerifier for AnyClient {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// TLS with a certificate for these names.
+fn serve_as(
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+    names: Vec<String>,
+    common_name: &str,
+) -> io::Result<Arc<ServerConfig>> {
+    let (chain, key) = issue(issuer, names, common_name, ExtendedKeyUsagePurpose::ServerAuth)?;
+    let provider = Arc::new(default_provider());
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_client_cert_verifier(Arc::new(AnyClient(provider)))
+        .with_single_cert(vec![chain.der().clone()], key)
+        .map_err(io::Error::other)?;
+    Ok(Arc::new(server))
 }
 
 /// A certificate that signs no others, yet to be signed.
