@@ -41,7 +41,7 @@ mod _native {
     #[pymodule_export]
     use crate::outgoing::Telemetry;
     #[pymodule_export]
-    use crate::properties::{Properties, SystemProperties};
+    use crate::properties::{SystemProperties, all_pairs, application_pairs, read_bag, system_properties};
     #[pymodule_export]
     use crate::retry::{Backoff, Retry, RetryPolicy};
     #[pymodule_export]
@@ -53,10 +53,4 @@ mod _native {
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name.
     const __version__: &str = env!("CARGO_PKG_VERSION");
-
-    /// A received property bag is taken apart by `match`, like any mapping.
-    #[pymodule_init]
-    fn init(py: pyo3::Python<'_>) -> pyo3::PyResult<()> {
-        pyo3::types::PyMapping::register::<Properties>(py)
-    }
 }

@@ -1,11 +1,12 @@
 //! What a message to the cloud is made of.
 
 use crate::input::Payload;
-use crate::properties::{Properties, SystemProperties};
+use crate::properties::{self, SystemProperties, application_pairs};
 use iothub_proto::Telemetry as Message;
 use iothub_proto::packet::QoS;
 use iothub_proto::topic::{PropertySource, SystemProperties as System};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
 use std::cell::RefCell;
@@ -20,6 +21,16 @@ impl<'py> Pairs<'py> {
     /// Out of a mapping or an iterable of pairs.
     pub(crate) fn collect(source: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
         let Some(source) = source else { return Ok(Self(Vec::new())) };
+        let py = source.py();
+        if source.is_instance(properties::class(py)?)? {
+            // Sent on as they were received, repeated ones, too.
+            let bag = source.getattr(intern!(py, "raw"))?.cast_into::<PyString>()?;
+            let valued = application_pairs(py, bag.to_str()?)?.into_iter().map(|(name, value)| match value {
+                Some(value) => Ok((name, value)),
+                None => Err(PyTypeError::new_err("a property without a value cannot be sent")),
+            });
+            return Ok(Self(valued.collect::<PyResult<_>>()?));
+        }
         if let Ok(dict) = source.cast::<PyDict>() {
             let pairs = RefCell::new(Vec::with_capacity(dict.len()));
             dict.locked_for_each(|name, value| {
@@ -28,15 +39,6 @@ impl<'py> Pairs<'py> {
             })?;
             return Ok(Self(pairs.into_inner()));
         }
-        if let Ok(received) = source.cast::<Properties>() {
-            // Sent on as they were received, repeated ones, too.
-            let pairs = received.get().multi_items(source.py())?.into_iter();
-            let valued = pairs.map(|(name, value)| match value {
-                Some(value) => Ok((name, value)),
-                None => Err(PyTypeError::new_err("a property without a value cannot be sent")),
-            });
-            return Ok(Self(valued.collect::<PyResult<_>>()?));
-        }
         let items = match source.cast::<PyMapping>() {
             Ok(mapping) => mapping.items()?.into_any(),
             Err(_) => source.clone(),
@@ -44,9 +46,8 @@ impl<'py> Pairs<'py> {
         let pair = |item: PyResult<Bound<'py, PyAny>>| {
             let item = item?;
             let tuple = item.cast::<PyTuple>().cloned();
-            let tuple = tuple.or_else(|_| {
-                item.try_iter()?.collect::<PyResult<Vec<_>>>().and_then(|it| PyTuple::new(source.py(), it))
-            })?;
+            let tuple = tuple
+                .or_else(|_| item.try_iter()?.collect::<PyResult<Vec<_>>>().and_then(|it| PyTuple::new(py, it)))?;
             if tuple.len() != 2 {
                 return Err(PyValueError::new_err("properties are pairs of a name and a value"));
             }

@@ -1,180 +1,77 @@
 //! Property bags of messages: received ones are read on demand.
 
 use iothub_proto::topic::{Encoded, Properties as Bag, Property, ReceivedSystem, SystemProperties as System};
-use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyMapping, PyString};
-use pyo3::{IntoPyObjectExt, intern};
-use std::sync::{Arc, OnceLock};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
 
-/// The application properties of a received message: an immutable mapping of names to values, in their order.
-///
-/// A value is None if the property came without one (a name and no '='). Of a repeated name the first value counts;
-/// multi_items() has them all, and pairs() the system properties, too. Text that is not UTF-8 when decoded has surrogate
-/// escapes (PEP 383). Nothing is decoded until it is asked for.
-///
-/// The constructor reads a bag as it stands in a topic:
-///
-/// >>> from iothub_proto import Properties
-/// >>> properties = Properties("room=kitchen&%24.mid=m-1")
-/// >>> dict(properties)
-/// {'room': 'kitchen'}
-/// >>> properties.system.message_id
-/// 'm-1'
-#[pyclass(frozen, mapping, module = "iothub_proto")]
-pub(crate) struct Properties {
-    bag: Arc<str>,
-    first: OnceLock<Py<PyDict>>,
+/// The class of received properties, in `_properties.py`: a `dict`, which nothing of PyO3's can extend in every Python,
+/// because copying one is what readers do most.
+pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "iothub_proto._properties", "Properties")
 }
 
-impl Properties {
-    pub(crate) const fn of(bag: Arc<str>) -> Self {
-        Self { bag, first: OnceLock::new() }
-    }
-
-    /// The application's properties, the first of each name.
-    fn dict<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        if let Some(dict) = self.first.get() {
-            return Ok(dict.bind(py));
-        }
-        let dict = PyDict::new(py);
-        let mut count = 0usize;
-        for property in application(&self.bag) {
-            dict.set_item(text(py, property.name)?, value(py, &property)?)?;
-            count += 1;
-        }
-        if dict.len() < count {
-            // A name is repeated, which is rare: once more, with care.
-            dict.clear();
-            for property in application(&self.bag) {
-                let name = text(py, property.name)?;
-                if !dict.contains(&name)? {
-                    dict.set_item(name, value(py, &property)?)?;
-                }
-            }
-        }
-        // Made before the lock is asked, so that nobody waits in it for the interpreter.
-        Ok(self.first.get_or_init(|| dict.unbind()).bind(py))
-    }
+/// The properties of a received message: `Properties(bag)`, without running Python for it.
+pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, PyAny>> {
+    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let new = NEW.get_or_try_init(py, || Ok::<_, PyErr>(PyDict::type_object(py).getattr("__new__")?.unbind()))?;
+    let properties = new.bind(py).call1((class(py)?,))?;
+    read_bag(properties.cast()?, bag)?;
+    properties.setattr(intern!(py, "_bag"), bag)?;
+    Ok(properties)
 }
 
-#[pymethods]
-impl Properties {
-    #[new]
-    #[pyo3(signature = (bag, /))]
-    fn new(bag: &str) -> Self {
-        Self::of(bag.into())
+/// Puts the application's properties, the first of each name, into an empty dict.
+#[pyfunction]
+#[pyo3(signature = (properties, bag, /))]
+pub(crate) fn read_bag(properties: &Bound<'_, PyDict>, bag: &str) -> PyResult<()> {
+    let py = properties.py();
+    let mut count = 0usize;
+    for property in Bag::new(bag).application() {
+        properties.set_item(text(py, property.name)?, value(py, &property)?)?;
+        count += 1;
     }
-
-    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.dict(py)?.len())
+    if properties.len() == count {
+        return Ok(());
     }
-
-    fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.dict(key.py())?.get_item(key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
-    }
-
-    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.dict(key.py())?.contains(key)
-    }
-
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        self.dict(py)?.try_iter()
-    }
-
-    /// The value of a name, or the default.
-    #[pyo3(signature = (key, default=None, /))]
-    fn get<'py>(
-        &self,
-        key: &Bound<'py, PyAny>,
-        default: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.dict(key.py())?.get_item(key)?.or(default))
-    }
-
-    /// A view of the names.
-    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.dict(py)?.call_method0(intern!(py, "keys"))
-    }
-
-    /// A view of the values.
-    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.dict(py)?.call_method0(intern!(py, "values"))
-    }
-
-    /// A view of names and values.
-    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.dict(py)?.call_method0(intern!(py, "items"))
-    }
-
-    /// The application properties as they stand, repeated ones, too.
-    pub(crate) fn multi_items<'py>(&self, py: Python<'py>) -> PyResult<Vec<Pair<'py>>> {
-        application(&self.bag).map(|property| pair(py, &property)).collect()
-    }
-
-    /// All properties as they stand: the application's and, by the names they have on the wire, the system's.
-    fn pairs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Pair<'py>>> {
-        Bag::new(&self.bag).iter().map(|property| pair(py, &property)).collect()
-    }
-
-    /// The properties that the hub knows.
-    #[getter]
-    fn system(&self, py: Python<'_>) -> PyResult<SystemProperties> {
-        SystemProperties::received(py, &Bag::new(&self.bag).system())
-    }
-
-    /// The bag as it came, percent-encoded.
-    #[getter]
-    fn raw(&self) -> &str {
-        &self.bag
-    }
-
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let own = self.dict(py)?;
-        if let Ok(other) = other.cast::<Self>() {
-            return own.eq(other.get().dict(py)?)?.into_py_any(py);
+    // A name is repeated, which is rare: once more, with care.
+    properties.clear();
+    for property in Bag::new(bag).application() {
+        let name = text(py, property.name)?;
+        if !properties.contains(&name)? {
+            properties.set_item(name, value(py, &property)?)?;
         }
-        if let Ok(other) = other.cast::<PyDict>() {
-            return own.eq(other)?.into_py_any(py);
-        }
-        let Ok(other) = other.cast::<PyMapping>() else { return Ok(py.NotImplemented()) };
-        let copy = PyDict::new(py);
-        copy.update(other)?;
-        own.eq(copy)?.into_py_any(py)
     }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("Properties({})", PyString::new(py, &self.bag).repr()?))
-    }
+    Ok(())
 }
 
-/// Names of system properties after '$.'.
-const SHORT_NAMES: [&str; 16] = [
-    "mid", "cid", "uid", "to", "ct", "ce", "exp", "ctime", "on", "ifid", "schema", "sub", "cdid", "cmid", "diagid",
-    "diagctx",
-];
+/// The application's properties as they stand, repeated ones, too.
+#[pyfunction]
+#[pyo3(signature = (bag, /))]
+pub(crate) fn application_pairs<'py>(py: Python<'py>, bag: &str) -> PyResult<Vec<Pair<'py>>> {
+    Bag::new(bag).application().map(|property| pair(py, &property)).collect()
+}
+
+/// All properties as they stand: the application's and, by the names they have on the wire, the system's.
+#[pyfunction]
+#[pyo3(signature = (bag, /))]
+pub(crate) fn all_pairs<'py>(py: Python<'py>, bag: &str) -> PyResult<Vec<Pair<'py>>> {
+    Bag::new(bag).iter().map(|property| pair(py, &property)).collect()
+}
+
+/// The properties that the hub knows.
+#[pyfunction]
+#[pyo3(signature = (bag, /))]
+pub(crate) fn system_properties(py: Python<'_>, bag: &str) -> PyResult<SystemProperties> {
+    SystemProperties::received(py, &Bag::new(bag).system())
+}
+
+/// Bytes of a text that is decoded without an allocation.
+const SHORT: usize = 128;
 
 type Pair<'py> = (Bound<'py, PyString>, Option<Bound<'py, PyString>>);
-
-/// The properties of `bag` that are no system properties.
-fn application(bag: &str) -> impl Iterator<Item = Property<'_>> {
-    Bag::new(bag).iter().filter(|property| !is_system(property))
-}
-
-/// [`Property::is_system`], which decodes the name for each one that there is, without that for spellings in use.
-fn is_system(property: &Property<'_>) -> bool {
-    let name = property.name.raw();
-    match name.as_bytes().first() {
-        Some(b'$' | b'%') => {
-            let known =
-                name.strip_prefix("%24.").or_else(|| name.strip_prefix("$.")).filter(|rest| !rest.contains('%'));
-            known.map_or_else(|| property.is_system(), |rest| SHORT_NAMES.contains(&rest))
-        }
-        Some(b'i') => property.is_system(),
-        _ => false,
-    }
-}
 
 fn pair<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Pair<'py>> {
     Ok((text(py, property.name)?, value(py, property)?))
@@ -189,8 +86,8 @@ fn text<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyStr
     if !encoded.raw().contains('%') {
         return Ok(PyString::new(py, encoded.raw()));
     }
-    if let Ok(text) = encoded.to_cow() {
-        return Ok(PyString::new(py, &text));
+    if let Ok(text) = encoded.decode(&mut [0; SHORT]) {
+        return Ok(PyString::new(py, text));
     }
     let bytes: Vec<u8> = encoded.bytes().collect();
     PyString::from_encoded_object(&PyBytes::new(py, &bytes), Some(c"utf-8"), Some(c"surrogateescape"))

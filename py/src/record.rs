@@ -2,7 +2,7 @@
 
 use crate::enums::{DISCONNECT_REASON, LAST_SENT, REQUEST_FAILURE, feature};
 use crate::errors::exception;
-use crate::properties::Properties;
+use crate::properties;
 use crate::time::span;
 use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, LastSent, RequestError};
@@ -11,7 +11,7 @@ use iothub_proto::topic::{Features, Properties as Bag};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// Bytes of a payload that `repr` shows.
 const SHOWN: usize = 48;
@@ -160,8 +160,8 @@ impl Field for Option<Error> {
 
 /// A property bag, until somebody wants it.
 pub(crate) struct Lazy {
-    bag: Arc<str>,
-    properties: OnceLock<Py<Properties>>,
+    bag: Box<str>,
+    properties: OnceLock<Py<PyAny>>,
 }
 
 impl Lazy {
@@ -173,11 +173,11 @@ impl Lazy {
 impl Field for Lazy {
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(properties) = self.properties.get() {
-            return Ok(properties.bind(py).clone().into_any());
+            return Ok(properties.bind(py).clone());
         }
         // Made before the lock is asked, so that nobody waits in it for the interpreter.
-        let properties = Py::new(py, Properties::of(self.bag.clone()))?;
-        Ok(self.properties.get_or_init(|| properties).bind(py).clone().into_any())
+        let properties = properties::received(py, &self.bag)?.unbind();
+        Ok(self.properties.get_or_init(|| properties).bind(py).clone())
     }
 
     fn same(&self, _: Python<'_>, other: &Self) -> PyResult<bool> {

@@ -1,6 +1,11 @@
 """What holds for any input: chunks, properties, instants."""
 
+import copy
+import json
 import math
+import pickle
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -141,8 +146,28 @@ def test_properties_are_matched_like_any_mapping() -> None:
             pytest.fail(repr(other))
     assert Properties("a=%FF")["a"] == "\udcff"
     assert repr(Properties("a='")) == "Properties(\"a='\")"
-    with pytest.raises(TypeError):
-        Properties("a=1")["a"] = "2"
+
+
+def test_properties_are_not_changed() -> None:
+    properties: Any = Properties("a=1&%24.mid=m&a=2")
+    attempts: list[Callable[[], object]] = [
+        lambda: properties.__setitem__("a", "2"),
+        lambda: properties.__delitem__("a"),
+        lambda: properties.__ior__({"b": "1"}),
+        lambda: properties.update(b="1"),
+        lambda: properties.setdefault("b", "1"),
+        lambda: properties.pop("a"),
+        properties.popitem,
+        properties.clear,
+    ]
+    for attempt in attempts:
+        with pytest.raises(TypeError, match="cannot be changed"):
+            attempt()
+    with pytest.raises(AttributeError):
+        properties.raw = ""
+    assert type(properties | {"b": "2"}) is dict and json.loads(json.dumps(properties)) == {"a": "1"}
+    for again in (copy.copy(properties), copy.deepcopy(properties), pickle.loads(pickle.dumps(properties))):
+        assert again == properties == {"a": "1"} and again.raw == properties.raw and again.system.message_id == "m"
 
 
 seconds = st.floats(0, 1e7, allow_nan=False)

@@ -7,7 +7,9 @@ import pytest
 import iothub_proto as hub
 from iothub_proto import _native
 
-DOCUMENTED = {"iothub_proto": hub.__doc__} | {name: kind.__doc__ for name, kind in vars(_native).items()}
+DOCUMENTED = {"iothub_proto": hub.__doc__, "Properties": hub.Properties.__doc__} | {
+    name: kind.__doc__ for name, kind in vars(_native).items()
+}
 
 
 @pytest.mark.parametrize("name", [name for name, text in DOCUMENTED.items() if text and ">>>" in text])

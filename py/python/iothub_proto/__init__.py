@@ -54,7 +54,6 @@ from ._native import (
     MessageLeft,
     MethodCall,
     Pending,
-    Properties,
     Ready,
     RequestId,
     Retry,
@@ -81,6 +80,7 @@ from ._native import (
     string_to_sign,
 )
 from ._native import __version__ as __version__
+from ._properties import Properties
 
 Event = (
     Connected

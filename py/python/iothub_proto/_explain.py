@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ._native import Properties
+from ._properties import Properties
 
 _KINDS = (
     "reserved 0",

@@ -1,7 +1,7 @@
 """Types of the native half. Its docstrings say what things mean: help(iothub_proto.Client)."""
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar, final, overload
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -20,6 +20,7 @@ from ._enums import (
     Withdrawn,
 )
 from ._errors import RefusedError, RemoteProtocolError, RequestFailed, TimedOutError
+from ._properties import Properties
 
 __all__ = [
     "__version__",
@@ -35,7 +36,6 @@ __all__ = [
     "MessageLeft",
     "MethodCall",
     "Pending",
-    "Properties",
     "Ready",
     "RequestId",
     "Retry",
@@ -55,16 +55,19 @@ __all__ = [
     "TwinRequestFailed",
     "TwinSyncFailed",
     "Unknown",
+    "all_pairs",
+    "application_pairs",
     "check_patch",
+    "read_bag",
     "registration_uri",
     "resource_uri",
     "sas_token",
     "string_to_sign",
+    "system_properties",
 ]
 
 __version__: Final[str]
 
-_T = TypeVar("_T")
 _Pairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 @final
@@ -286,30 +289,10 @@ class RequestId:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
-@final
-class Properties(Mapping[str, str | None]):
-    def __new__(cls, bag: str, /) -> Properties: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: str, /) -> str | None: ...
-    def __contains__(self, key: object, /) -> bool: ...
-    def __iter__(self) -> Iterator[str]: ...
-    @overload
-    def get(self, key: str, default: None = None, /) -> str | None: ...
-    @overload
-    def get(self, key: str, default: str | None, /) -> str | None: ...
-    @overload
-    def get(self, key: str, default: _T, /) -> str | None | _T: ...
-    def keys(self) -> KeysView[str]: ...
-    def values(self) -> ValuesView[str | None]: ...
-    def items(self) -> ItemsView[str, str | None]: ...
-    def multi_items(self) -> list[tuple[str, str | None]]: ...
-    def pairs(self) -> list[tuple[str, str | None]]: ...
-    @property
-    def system(self) -> SystemProperties: ...
-    @property
-    def raw(self) -> str: ...
-    def __eq__(self, other: object, /) -> bool: ...
-    __hash__: ClassVar[None]  # type: ignore[assignment]
+def read_bag(properties: dict[str, str | None], bag: str, /) -> None: ...
+def application_pairs(bag: str, /) -> list[tuple[str, str | None]]: ...
+def all_pairs(bag: str, /) -> list[tuple[str, str | None]]: ...
+def system_properties(bag: str, /) -> SystemProperties: ...
 
 @final
 class SystemProperties:

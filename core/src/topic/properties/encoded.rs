@@ -55,12 +55,16 @@ impl<'i> Encoded<'i> {
     ///
     /// [`DecodeError::TooSmall`] leaves `buffer` alone; after [`DecodeError::NotUtf8`] it holds the bytes.
     pub fn decode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, DecodeError> {
-        let needed = self.decoded_len();
+        // Where there is room for all that it could be, its length need not be counted first.
+        let needed = if self.0.len() <= buffer.len() { self.0.len() } else { self.decoded_len() };
         let room = buffer.get_mut(..needed).ok_or(DecodeError::TooSmall { needed })?;
+        let mut len = 0usize;
         for (to, byte) in room.iter_mut().zip(self.bytes()) {
             *to = byte;
+            len = len.wrapping_add(1);
         }
-        core::str::from_utf8(room).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })
+        let decoded = room.get(..len).unwrap_or_default();
+        core::str::from_utf8(decoded).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })
     }
 
     /// Decodes, and borrows where there is no escape.

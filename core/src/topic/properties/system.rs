@@ -110,7 +110,12 @@ impl<'a> SystemProperties<'a> {
 
 /// Where `name` stands in the table; `None` for the name of an application property.
 pub(super) fn position(name: Encoded<'_>) -> Option<usize> {
-    NAMES.iter().position(|known| name == **known)
+    // As it is mostly spelled, with no escape but that of '$', it is compared as it stands.
+    let (text, escaped) = name.raw().strip_prefix("%24").map_or((name.raw(), false), |text| (text, true));
+    if text.bytes().any(|byte| byte == b'%') {
+        return NAMES.iter().position(|known| name == **known);
+    }
+    NAMES.iter().position(|known| if escaped { known.strip_prefix('$') == Some(text) } else { *known == text })
 }
 
 /// The first of each kind that has a value.

@@ -10,7 +10,7 @@ from typing import Any, Self, final
 
 from .._enums import MessageToken
 from .._native import Message as NativeMessage
-from .._native import Properties
+from .._properties import Properties
 from ._feed import Feed
 
 
