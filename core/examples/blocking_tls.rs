@@ -10,7 +10,8 @@
 
 mod device;
 
-use device::{Device, MAX_PACKET, Options, Outcome};
+pub(crate) use device::Options;
+use device::{Device, MAX_PACKET, Outcome};
 use iothub_proto::event::Disconnected;
 use iothub_proto::{Client, Inbound, RxBuffer, Slot, Storage};
 use rustls::{ClientConfig, ClientConnection};
@@ -21,15 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    let Err(error) = run() else { return ExitCode::SUCCESS };
+    let Err(error) = Options::read(std::env::args().skip(1)).and_then(|options| run(&options)) else {
+        return ExitCode::SUCCESS;
+    };
     eprintln!("{error}\n{}", device::USAGE);
     ExitCode::FAILURE
 }
 
-fn run() -> Outcome<()> {
-    let options = Options::read()?;
+pub(crate) fn run(options: &Options) -> Outcome<()> {
     let tls = options.tls()?;
-    let mut device = Device::new(&options)?;
+    let mut device = Device::new(options)?;
     let (mut tx, mut slots, mut inbound) = (vec![0; 64 * 1024], [Slot::EMPTY; 128], [Inbound::EMPTY; 64]);
     let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
     let mut client = Client::new(device.config(), storage)?;

@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome<()> {
-    let options = Options::read()?;
+    let options = Options::read(std::env::args().skip(1))?;
     let tls = TlsConnector::from(options.tls()?);
     let mut device = Device::new(&options)?;
     let (mut tx, mut slots, mut inbound) = (vec![0; 64 * 1024], [Slot::EMPTY; 128], [Inbound::EMPTY; 64]);

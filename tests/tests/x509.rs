@@ -1,5 +1,8 @@
 //! Sign-in with client certificates, and the service's own, over TLS.
 
+#[path = "../../core/examples/blocking_tls.rs"]
+#[expect(dead_code, reason = "a program's own main is not called")]
+mod blocking_tls;
 mod common;
 #[path = "common/tls.rs"]
 mod tls;
@@ -69,6 +72,27 @@ impl World {
         let result = attempt(&TLS12);
         assert_eq!(attempt(&TLS13), result);
         result
+    }
+}
+
+/// A folder of one test, deleted at its end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("iothub-x509-{test}-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -144,11 +168,32 @@ fn a_service_that_cannot_be_trusted_gets_no_byte_of_mqtt() {
 }
 
 #[test]
+fn the_example_works_with_a_certificate_instead_of_a_key() {
+    let world = World::new(|hub| hub.register("dev1", Credentials::Certificate));
+    let folder = Folder::new("example");
+    let own = world.server.issue_client("dev1").unwrap();
+    std::fs::write(folder.path("dev1.pem"), own.certificate + &own.key).unwrap();
+    std::fs::write(folder.path("ca.pem"), world.server.ca_pem()).unwrap();
+    let (port, ca) = (world.port.to_string(), folder.path("ca.pem"));
+    let run = |more: &[&str]| {
+        let login = format!("HostName={HOST};DeviceId=dev1;x509=true");
+        let options =
+            [&login, "--host", "localhost", "--port", &port, "--ca", &ca, "--count", "3", "--interval-ms", "1"];
+        let options = options.iter().chain(more).map(|&option| option.to_owned());
+        blocking_tls::run(&blocking_tls::Options::read(options).unwrap()).map_err(|error| error.to_string())
+    };
+    run(&["--certificate", &folder.path("dev1.pem")]).unwrap();
+    let stored = world.server.with(Hub::take_telemetry);
+    assert_eq!(stored.iter().map(|telemetry| telemetry.client_id.as_str()).collect::<Vec<_>>(), ["dev1"; 3]);
+    assert!(run(&[]).unwrap_err().contains("--certificate"));
+    world.server.with(|hub| assert_eq!(hub.violations(), []));
+}
+
+#[test]
 fn the_program_makes_certificates_and_knows_them() {
     let stranger = World::new(|_| ()).server;
-    let folder = std::env::temp_dir().join(format!("iothub-x509-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let folder = Folder::new("program");
+    let path = |name: &str| folder.path(name);
     std::fs::write(path("client-ca.pem"), stranger.ca_pem()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
         .args(["--host", HOST, "--tls", "0", "--ca-out", &path("ca.pem"), "--client-ca", &path("client-ca.pem")])
@@ -187,7 +232,6 @@ fn the_program_makes_certificates_and_knows_them() {
     assert_eq!(attempt("dev2", &two), Ok(()));
     drop(commands);
     assert!(program.wait().unwrap().success());
-    std::fs::remove_dir_all(folder).unwrap();
 
     let help = Command::new(env!("CARGO_BIN_EXE_hub")).arg("--help").output().unwrap();
     assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("--client-ca"));

@@ -9,7 +9,7 @@ use iothub_proto::retry::{Backoff, RetryCause, RetryPolicy};
 use iothub_proto::time::{Duration, Instant, UnixSeconds};
 use iothub_proto::topic::SystemProperties;
 use iothub_proto::{Client, Config, ConnectOptions, Event, Handled, Telemetry};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +22,9 @@ pub(crate) const USAGE: &str = "options: ['HostName=…;DeviceId=…;SharedAcces
     --host NAME       connect to this host, which TLS verifies, instead of the one in the connection string
     --port PORT       8883 by default
     --ca FILE         trust the certificates in this PEM file instead of the system's
+    --certificate FILE
+                      sign in with the client certificate and private key in this PEM file, if the connection string
+                      says x509=true
     --interval-ms MS  from one reading to the next: 5000 by default, or the desired property interval_ms
     --count N         end after N acknowledged readings
     --ttl SECONDS     of the SAS tokens: 3600 by default
@@ -36,18 +39,25 @@ pub(crate) struct Options {
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
     ca: Option<String>,
+    certificate: Option<String>,
     interval: Duration,
     count: u32,
     ttl: u32,
 }
 
 impl Options {
-    pub(crate) fn read() -> Outcome<Self> {
-        let connection_string = std::env::var("IOTHUB_DEVICE_CONNECTION_STRING").unwrap_or_default();
-        let interval = Duration::from_secs(5);
-        let mut options =
-            Self { connection_string, host: None, port: 8883, ca: None, interval, count: u32::MAX, ttl: 3_600 };
-        let mut arguments = std::env::args().skip(1);
+    /// Reads the arguments after the program's name.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Outcome<Self> {
+        let mut options = Self {
+            connection_string: std::env::var("IOTHUB_DEVICE_CONNECTION_STRING").unwrap_or_default(),
+            host: None,
+            port: 8883,
+            ca: None,
+            certificate: None,
+            interval: Duration::from_secs(5),
+            count: u32::MAX,
+            ttl: 3_600,
+        };
         while let Some(name) = arguments.next() {
             if !name.starts_with('-') {
                 options.connection_string = name;
@@ -58,6 +68,7 @@ impl Options {
                 "--host" => options.host = Some(value),
                 "--port" => options.port = value.parse()?,
                 "--ca" => options.ca = Some(value),
+                "--certificate" => options.certificate = Some(value),
                 "--interval-ms" => options.interval = Duration::from_millis(value.parse()?),
                 "--count" => options.count = value.parse()?,
                 "--ttl" => options.ttl = value.parse()?,
@@ -67,7 +78,7 @@ impl Options {
         Ok(options)
     }
 
-    /// TLS that verifies the hub, by the system's roots or those of `--ca`.
+    /// TLS that verifies the hub, by the system's roots or those of `--ca`, and shows it the client certificate.
     pub(crate) fn tls(&self) -> Outcome<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         if let Some(file) = &self.ca {
@@ -80,7 +91,14 @@ impl Options {
         if roots.is_empty() {
             return Err("there is no certificate to trust".into());
         }
-        Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+        let tls = ClientConfig::builder().with_root_certificates(roots);
+        Ok(Arc::new(match &self.certificate {
+            None => tls.with_no_client_auth(),
+            Some(file) => {
+                let chain = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
+                tls.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(file)?)?
+            }
+        }))
     }
 }
 
@@ -146,12 +164,16 @@ impl<'a> Device<'a> {
                 let wall_clock = u32::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
                 let expiry = UnixSeconds(wall_clock).plus(self.options.ttl);
                 let token = SharedAccessKey::from_base64(key)?.token(&identity, expiry, name, &mut room);
-                (token.map_err(Error::from)?, Some(Duration::from_secs(self.options.ttl)))
+                (Some(token.map_err(Error::from)?), Some(Duration::from_secs(self.options.ttl)))
             }
-            Credential::Token(token) => (token, None),
-            Credential::X509 => return Err("this example has no client certificate to show".into()),
+            Credential::Token(token) => (Some(token), None),
+            // TLS has shown it. Without a password the hub looks there.
+            Credential::X509 if self.options.certificate.is_some() => (None, None),
+            Credential::X509 => {
+                return Err("the device signs in with a client certificate: name it by --certificate".into());
+            }
         };
-        let options = ConnectOptions { password: Some(password), lifetime, random: random(), will: None };
+        let options = ConnectOptions { password, lifetime, random: random(), will: None };
         Ok(client.connect(self.now(), &options)?)
     }
 
