@@ -52,6 +52,7 @@
 //! | [`wire`] | bytes to fields and back |
 //! | [`packet`] | fields to MQTT 3.1.1 packets and back |
 //! | [`topic`] | topic text to address and property bag, and back |
+//! | [`pnp`] | IoT Plug and Play: components, commands, writable properties |
 //! | `twin` | (`json`) twin documents, patches and their rules |
 //! | [`auth`] | identity, connection string, SAS token |
 //! | `config`, `storage` | what the caller says, and the memory it gives |
@@ -107,6 +108,7 @@ pub mod event;
 #[cfg(feature = "alloc")]
 mod owned;
 pub mod packet;
+pub mod pnp;
 pub mod provisioning;
 pub mod retry;
 mod session;

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// The modules of the core. One may use only itself and those before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "time",
     "error",
     "wire",
     "packet",
     "topic",
+    "pnp",
     "twin",
     "auth",
     "config",

@@ -1,15 +1,22 @@
 //! Reads one value out of JSON: the `$version` of a twin that nobody holds in memory, or any value by its path.
 //!
 //! [`Finder`] knows the grammar and where in the document it stands, and points at the bytes of one value;
-//! [`VersionReader`] makes a number of them, [`value`] has the readers of any value. They differ in the [`Path`].
+//! [`VersionReader`] makes a number of them, [`value`] has the readers of any value, [`members`] that of all members of an
+//! object. They differ in the [`Path`].
 
+mod emit;
 mod finder;
+mod members;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use super::append_digit;
+pub(crate) use emit::put_json_number;
+pub use emit::put_json_text;
 use finder::{Finder, Path, Step};
+pub use members::JsonMembers;
+pub(crate) use members::{Members, Part};
 pub use value::{JsonError, JsonText, JsonValue, ValueReader, check_json, json_value};
 
 /// Finds a desired `$version` in twin JSON that comes in pieces, without holding it.

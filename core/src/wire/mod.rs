@@ -16,7 +16,10 @@ mod text;
 mod writer;
 
 pub(crate) use base64::{put_base64, put_from_base64};
-pub use json::{JsonError, JsonText, JsonValue, ValueReader, VersionReader, check_json, json_value};
+pub use json::{
+    JsonError, JsonMembers, JsonText, JsonValue, ValueReader, VersionReader, check_json, json_value, put_json_text,
+};
+pub(crate) use json::{Members, Part, put_json_number};
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, text, topic_name};

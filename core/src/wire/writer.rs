@@ -26,6 +26,11 @@ impl<'b> Writer<'b> {
         Self { room, len: 0 }
     }
 
+    /// A writer behind `len` bytes that stand in `room` already and count as put.
+    pub(crate) const fn behind(room: &'b mut [u8], len: usize) -> Self {
+        Self { room, len }
+    }
+
     /// Bytes put so far, also those that did not fit.
     #[must_use]
     pub const fn len(&self) -> usize {

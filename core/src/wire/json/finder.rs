@@ -10,6 +10,11 @@ pub(super) trait Path {
 
     /// Whether the name after `found` of them is the last.
     fn is_last(&self, found: u8) -> bool;
+
+    /// Whether the name after `found` of them is every name: then the value of each member is found.
+    fn is_any(&self, _found: u8) -> bool {
+        false
+    }
 }
 
 /// What a byte is to the value looked for.
@@ -132,6 +137,23 @@ impl<P: Path> Finder<P> {
         self.path.name(self.found).unwrap_or_default()
     }
 
+    /// Whether the name that was read is the one that the path goes on with.
+    fn is_sought(&self) -> bool {
+        if self.path.is_any(self.found) {
+            self.matched != NO_MATCH
+        } else {
+            usize::from(self.matched) == self.sought().len()
+        }
+    }
+
+    /// Whether it stands between the quotes of a name that counts on a path where [every name](Path::is_any) does.
+    pub(super) fn is_in_any_name(&self) -> bool {
+        self.in_name
+            && self.path.is_any(self.found)
+            && self.matched != NO_MATCH
+            && matches!(self.state, State::Text | State::Escape | State::Hex)
+    }
+
     pub(super) fn step(&mut self, byte: u8) -> Step {
         if self.state.is_number() {
             self.state = number(self.state, byte);
@@ -160,7 +182,7 @@ impl<P: Path> Finder<P> {
 
     /// The first byte of a value, or the `]` of an empty array.
     fn value(&mut self, byte: u8) -> Step {
-        let sought = self.in_name && usize::from(self.matched) == self.sought().len();
+        let sought = self.in_name && self.is_sought();
         self.in_name = false;
         self.state = match byte {
             b'{' | b'[' => self.open(byte),
@@ -304,6 +326,9 @@ impl<P: Path> Finder<P> {
 
     /// One more character of a string, or one more byte of its UTF-8, of which ASCII is the same.
     fn compare(&mut self, unit: u16) {
+        if self.path.is_any(self.found) {
+            return;
+        }
         self.matched = match self.sought().get(usize::from(self.matched)) {
             Some(&want) if u16::from(want) == unit => self.matched.wrapping_add(1),
             _ => NO_MATCH,

@@ -2,6 +2,7 @@
 
 use super::append_digit;
 use super::finder::{Finder, Path, State, Step};
+use super::members::JsonMembers;
 use crate::wire::Writer;
 use core::fmt;
 
@@ -159,10 +160,37 @@ impl fmt::Debug for ValueReader<'_> {
 pub struct JsonValue<'i>(&'i [u8]);
 
 impl<'i> JsonValue<'i> {
+    pub(super) const fn new(raw: &'i [u8]) -> Self {
+        Self(raw)
+    }
+
+    /// A whole document.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::IllFormed`].
+    pub fn parse(document: &'i [u8]) -> Result<Self, JsonError> {
+        check_json(document).map(|()| Self(document.trim_ascii()))
+    }
+
     /// All of it: an object with its braces, a text with its quotes.
     #[must_use]
     pub const fn raw(self) -> &'i [u8] {
         self.0
+    }
+
+    /// The members of an object, in order; none of anything else. One that stands there twice comes twice. One whose name is
+    /// no UTF-8 is left out.
+    ///
+    /// ```
+    /// use iothub_proto::wire::JsonValue;
+    /// let object = JsonValue::parse(br#" {"speed": 3, "fan": {"on": true}} "#).expect("well-formed");
+    /// let members: Vec<_> = object.members().map(|(name, value)| (name.raw(), value.raw())).collect();
+    /// assert_eq!(members, [("speed", &b"3"[..]), ("fan", br#"{"on": true}"#)]);
+    /// ```
+    #[must_use]
+    pub const fn members(self) -> JsonMembers<'i> {
+        JsonMembers::new(self.0)
     }
 
     /// Whether it is `null`.
@@ -183,11 +211,11 @@ impl<'i> JsonValue<'i> {
     #[must_use]
     pub fn text(self) -> Option<JsonText<'i>> {
         let inside = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        core::str::from_utf8(inside).ok().map(JsonText)
+        JsonText::new(inside)
     }
 }
 
-/// A text of a document, with its escapes. Compared as it stands.
+/// A text of a document, with its escapes. `==` compares it as it stands, [`is`](Self::is) by its meaning.
 ///
 /// ```
 /// use iothub_proto::wire::json_value;
@@ -195,16 +223,27 @@ impl<'i> JsonValue<'i> {
 /// assert_eq!(text(br#"{"id":"dev1"}"#).plain(), Some("dev1"));
 /// let escaped = text(br#"{"id":"dev\u00271\u0027"}"#);
 /// assert_eq!(escaped.plain(), None);
+/// assert!(escaped.is("dev'1'"));
 /// assert_eq!(escaped.decode(&mut [0; 8]), Ok("dev'1'"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct JsonText<'i>(&'i str);
 
 impl<'i> JsonText<'i> {
+    pub(crate) fn new(raw: &'i [u8]) -> Option<Self> {
+        core::str::from_utf8(raw).ok().map(Self)
+    }
+
     /// What stands between the quotes.
     #[must_use]
     pub const fn raw(self) -> &'i str {
         self.0
+    }
+
+    /// Whether it is this text, however it is spelled.
+    #[must_use]
+    pub fn is(self, text: &str) -> bool {
+        self.chars().eq(text.chars())
     }
 
     /// The text, if no escape is in it.

@@ -6,6 +6,7 @@
 mod auth;
 mod client;
 mod plain;
+mod pnp;
 mod provisioning;
 mod topic;
 #[cfg(feature = "websocket")]
@@ -19,6 +20,7 @@ pub fn all() {
     auth::all();
     client::all();
     plain::all();
+    pnp::all();
     provisioning::all();
     topic::all();
     #[cfg(feature = "websocket")]

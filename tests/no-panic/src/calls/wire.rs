@@ -6,7 +6,8 @@ use iothub_proto::packet::{
 };
 use iothub_proto::wire::frame::Header;
 use iothub_proto::wire::{
-    JsonText, JsonValue, ValueReader, VersionReader, Writer, check_json, frame, json_value, put_encoded, topic_name,
+    JsonText, JsonValue, ValueReader, VersionReader, Writer, check_json, frame, json_value, put_encoded, put_json_text,
+    topic_name,
 };
 
 pub(super) fn all() {
@@ -48,6 +49,7 @@ fn write() {
     Writer::patch(&mut w, number(), bytes());
     Writer::put_decimal(&mut w, any(0));
     put_encoded(&mut w, bytes());
+    put_json_text(&mut w, string());
     used(Writer::finish(any(w)));
     used(frame::write(room(), number(), any(0), &mut |w| w.put(bytes())));
 }
@@ -75,6 +77,11 @@ fn json() {
     let path: &'static [&'static str] = any(&[]);
     used(check_json(bytes()));
     used(json_value(bytes(), path));
+    if let Ok(document) = any(JsonValue::parse(bytes())) {
+        for member in JsonValue::members(document) {
+            used(member);
+        }
+    }
     let mut reader = any(ValueReader::new(path, room()));
     ValueReader::feed(&mut reader, bytes());
     let Ok(Some(value)) = any(ValueReader::value(&reader)) else { return };
@@ -84,6 +91,7 @@ fn json() {
     let Some(text) = any(JsonValue::text(value)) else { return };
     used(JsonText::raw(text));
     used(JsonText::plain(text));
+    used(JsonText::is(text, string()));
     for c in JsonText::chars(text) {
         used(c);
     }

@@ -156,7 +156,47 @@ fn escaped(json: &str) -> String {
     text
 }
 
+/// What the members of `document` are to `serde_json`.
+fn check_members(document: &str) {
+    let value = JsonValue::parse(document.as_bytes()).unwrap();
+    let mut members = serde_json::Map::new();
+    for (name, value) in value.members() {
+        assert!(name.is(&name.to_string()));
+        members.insert(name.to_string(), serde_json::from_slice(value.raw()).unwrap());
+    }
+    let expected: Value = serde_json::from_str(document).unwrap();
+    assert_eq!(members, expected.as_object().cloned().unwrap_or_default(), "{document}");
+}
+
+#[test]
+fn members_are_those_of_serde_json() {
+    for document in [
+        "{}",
+        " { } ",
+        "[]",
+        "[{\"a\":1}]",
+        "7",
+        "\"{\"",
+        r#"{"":""}"#,
+        r#" { "a" : 1 , "\u0062" : { "c" : { "d" : [ { "e" : 1 } ] } , "a" : 2 } , "f\"" : "\"}" , "g":-0.5e+1 , "h":null } "#,
+        r#"{"a":{"a":{"a":1}},"b":[{"c":1},{"d":2}],"a":2}"#,
+    ] {
+        check_members(document);
+    }
+    assert_eq!(JsonValue::parse(b"{\"a\":1"), Err(JsonError::IllFormed { at: 6 }));
+    // A name that is no UTF-8 is no text; what follows is read all the same.
+    let odd = JsonValue::parse(b"{\"\xff\":1,\"a\":2}").unwrap();
+    assert_eq!(odd.members().map(|(name, _)| name.raw()).collect::<Vec<_>>(), ["a"]);
+}
+
 proptest! {
+    #[test]
+    fn any_members(document in value()) {
+        check_members(&document.to_string());
+        check_members(&serde_json::to_string_pretty(&document).unwrap());
+        check_members(&escaped(&document.to_string()));
+    }
+
     #[test]
     fn any_document(document in value(), path in proptest::collection::vec("[ab\"é😀]{0,1}", 0..4)) {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
