@@ -55,12 +55,8 @@ const MARKER: (&str, &str) = ("__t", "c");
 
 /// A whole document, which is also checked to be UTF-8.
 fn parse(json: &[u8]) -> Result<JsonValue<'_>, JsonError> {
-    check_utf8(json)?;
+    core::str::from_utf8(json).map_err(|error| JsonError::IllFormed { at: error.valid_up_to() })?;
     JsonValue::parse(json)
-}
-
-fn check_utf8(json: &[u8]) -> Result<(), JsonError> {
-    core::str::from_utf8(json).map(drop).map_err(|error| JsonError::IllFormed { at: error.valid_up_to() })
 }
 
 /// A command: the name of a direct method, split.

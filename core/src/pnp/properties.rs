@@ -1,7 +1,7 @@
 //! Desired properties, one by one.
 
-use super::{MARKER, check_utf8, parse};
-use crate::wire::{JsonError, JsonMembers, JsonText, JsonValue, json_value};
+use super::{MARKER, parse};
+use crate::wire::{JsonError, JsonMembers, JsonText, JsonValue};
 
 /// One property of a twin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,11 +41,11 @@ impl Property<'_> {
 /// assert_eq!(properties[1].value.number(), Some(3));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Properties<'i> {
+pub struct Properties<'i, S = &'i str> {
     members: JsonMembers<'i>,
     /// The component whose members are given now.
     open: Option<(JsonText<'i>, JsonMembers<'i>)>,
-    components: &'i [&'i str],
+    components: &'i [S],
 }
 
 impl<'i> Properties<'i> {
@@ -55,11 +55,9 @@ impl<'i> Properties<'i> {
     ///
     /// [`JsonError::IllFormed`], also for what is no UTF-8.
     pub fn of_document(document: &'i [u8], components: &'i [&'i str]) -> Result<Self, JsonError> {
-        check_utf8(document)?;
-        match json_value(document, &["desired"])? {
-            Some(section) => Ok(Self::of_section(section, components)),
-            None => Self::of_patch(b"{}", components),
-        }
+        let document = parse(document)?;
+        // What is no object has no properties.
+        Ok(Self::of_section(document.get("desired").unwrap_or_default(), components))
     }
 
     /// Of a patch of desired properties.
@@ -74,15 +72,27 @@ impl<'i> Properties<'i> {
     /// Of any section that was found already, such as `reported` by [`json_value`]. None if it is no object.
     #[must_use]
     pub const fn of_section(section: JsonValue<'i>, components: &'i [&'i str]) -> Self {
+        Self::with_names(section, components)
+    }
+}
+
+impl<'i, S> Properties<'i, S>
+where
+    S: AsRef<str>,
+{
+    /// As [`Properties::of_section`], with names of another type, as a binding has them.
+    #[must_use]
+    pub const fn with_names(section: JsonValue<'i>, components: &'i [S]) -> Self {
         Self { members: section.members(), open: None, components }
     }
 
     fn is_component(&self, name: JsonText<'_>, value: JsonValue<'_>) -> bool {
         let marked = || {
-            let marker = json_value(value.raw(), &[MARKER.0]).ok().flatten().and_then(JsonValue::text);
+            let marker = value.get(MARKER.0).and_then(JsonValue::text);
             marker.is_some_and(|marker| marker.is(MARKER.1))
         };
-        value.raw().starts_with(b"{") && (self.components.iter().any(|component| name.is(component)) || marked())
+        value.raw().starts_with(b"{")
+            && (self.components.iter().any(|component| name.is(component.as_ref())) || marked())
     }
 }
 
@@ -91,7 +101,10 @@ fn is_of_the_hub(name: JsonText<'_>) -> bool {
     name.chars().next() == Some('$')
 }
 
-impl<'i> Iterator for Properties<'i> {
+impl<'i, S> Iterator for Properties<'i, S>
+where
+    S: AsRef<str>,
+{
     type Item = Property<'i>;
 
     fn next(&mut self) -> Option<Property<'i>> {
@@ -112,4 +125,4 @@ impl<'i> Iterator for Properties<'i> {
     }
 }
 
-impl core::iter::FusedIterator for Properties<'_> {}
+impl<S> core::iter::FusedIterator for Properties<'_, S> where S: AsRef<str> {}

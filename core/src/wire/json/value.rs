@@ -9,15 +9,18 @@ use core::fmt;
 /// Names longer than this are not found: [`Finder`] counts their bytes in eight bits.
 const MAX_NAME: usize = 254;
 
-impl Path for &[&str] {
+impl<S> Path for &[S]
+where
+    S: AsRef<str>,
+{
     const ASCII: bool = false;
 
     fn name(&self, found: u8) -> Option<&[u8]> {
-        self.get(usize::from(found)).map(|name| name.as_bytes())
+        self.get(usize::from(found)).map(|name| name.as_ref().as_bytes())
     }
 
     fn is_last(&self, found: u8) -> bool {
-        usize::from(found).checked_add(1) == Some(self.len()) && self.iter().all(|name| name.len() <= MAX_NAME)
+        usize::from(found).checked_add(1) == Some(self.len()) && self.iter().all(|name| name.as_ref().len() <= MAX_NAME)
     }
 }
 
@@ -96,8 +99,8 @@ pub fn check_json(document: &[u8]) -> Result<(), JsonError> {
 /// reader.feed(br#"val":30},"reported":{"interval":60}}"#);
 /// assert_eq!(reader.value().expect("complete").and_then(|value| value.number()), Some(30));
 /// ```
-pub struct ValueReader<'p> {
-    finder: Finder<&'p [&'p str]>,
+pub struct ValueReader<'p, S = &'p str> {
+    finder: Finder<&'p [S]>,
     room: &'p mut [u8],
     /// Bytes of the value, also those that did not fit.
     found: Option<usize>,
@@ -108,6 +111,16 @@ pub struct ValueReader<'p> {
 impl<'p> ValueReader<'p> {
     /// A reader at the beginning of a document. `room` takes the value as it stands there.
     pub const fn new(path: &'p [&'p str], room: &'p mut [u8]) -> Self {
+        Self::with_names(path, room)
+    }
+}
+
+impl<'p, S> ValueReader<'p, S>
+where
+    S: AsRef<str>,
+{
+    /// As [`ValueReader::new`], with names of another type, as a binding has them.
+    pub const fn with_names(path: &'p [S], room: &'p mut [u8]) -> Self {
         Self { finder: Finder::new(path, 0), room, found: None, at: 0 }
     }
 
@@ -148,7 +161,10 @@ impl<'p> ValueReader<'p> {
     }
 }
 
-impl fmt::Debug for ValueReader<'_> {
+impl<S> fmt::Debug for ValueReader<'_, S>
+where
+    S: fmt::Debug,
+{
     /// No bytes: what a document holds may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ValueReader").field("path", &self.finder.path).field("at", &self.at).finish_non_exhaustive()
@@ -158,6 +174,13 @@ impl fmt::Debug for ValueReader<'_> {
 /// A value as it stands in its document: well-formed JSON, without white space around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct JsonValue<'i>(&'i [u8]);
+
+impl Default for JsonValue<'_> {
+    /// `null`.
+    fn default() -> Self {
+        Self(b"null")
+    }
+}
 
 impl<'i> JsonValue<'i> {
     pub(super) const fn new(raw: &'i [u8]) -> Self {
@@ -191,6 +214,19 @@ impl<'i> JsonValue<'i> {
     #[must_use]
     pub const fn members(self) -> JsonMembers<'i> {
         JsonMembers::new(self.0)
+    }
+
+    /// The member of this name, the last if there are several; `None` if there is none, or if it is no object.
+    ///
+    /// ```
+    /// use iothub_proto::wire::JsonValue;
+    /// let twin = JsonValue::parse(br#"{"desired":{"$version":7}}"#).expect("well-formed");
+    /// let version = twin.get("desired").and_then(|desired| desired.get("$version"));
+    /// assert_eq!(version.and_then(|version| version.number()), Some(7));
+    /// ```
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Self> {
+        self.members().filter(|(known, _)| known.is(name)).last().map(|(_, value)| value)
     }
 
     /// Whether it is `null`.

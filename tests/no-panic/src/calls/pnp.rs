@@ -27,6 +27,7 @@ fn split() {
             for inner in Properties::of_section(property.value, components()) {
                 see(inner);
             }
+            used(Properties::with_names(property.value, components()).next());
         }
     }
 }

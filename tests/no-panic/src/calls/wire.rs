@@ -81,7 +81,9 @@ fn json() {
         for member in JsonValue::members(document) {
             used(member);
         }
+        used(JsonValue::get(document, string()));
     }
+    used(ValueReader::with_names(path, room()).value().is_ok());
     let mut reader = any(ValueReader::new(path, room()));
     ValueReader::feed(&mut reader, bytes());
     let Ok(Some(value)) = any(ValueReader::value(&reader)) else { return };
