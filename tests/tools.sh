@@ -83,6 +83,11 @@ without_frame_pointers() {
     grep -q may-omit "$2" || fail "rustc describes $1 in other words than before"
 }
 
+# forbidden_in IMAGE: what no firmware may have in it: formatting, 64-bit division, a panic.
+forbidden_in() {
+    arm-none-eabi-nm -C "$1" | grep -E 'core::fmt|__aeabi_u?ldivmod|__u?(div|mod|divmod)di[34]|panic_is_reachable' || true
+}
+
 # find_source TARGET: sets `toolchain` to what runs a toolchain with its standard library's source: nothing for the present
 # one, or else Debian's.
 find_source() {

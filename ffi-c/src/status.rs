@@ -1,6 +1,6 @@
 //! Status codes and their texts. A number once given keeps its meaning; a retired one stays here as a comment.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::c_char;
 use iothub_proto::error::{CapacityError, Error, TimeoutReason, UsageError};
 
 pub use crate::types::iothub_status;
@@ -167,7 +167,7 @@ pub extern "C" fn iothub_status_is_fatal(status: iothub_status) -> bool {
 /// A status in words, in English: for a log. Ends with NUL, lives for ever, is never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn iothub_status_str(status: iothub_status) -> *const c_char {
-    text(status).as_ptr()
+    text(status).as_ptr().cast()
 }
 
 /// The status that stands for `error`.
@@ -217,92 +217,97 @@ fn usage(error: &UsageError) -> iothub_status {
     }
 }
 
-/// The text of a status.
-fn text(status: iothub_status) -> &'static CStr {
-    match status {
-        IOTHUB_OK => c"done",
-        IOTHUB_ERR_NULL => c"a pointer is NULL",
-        IOTHUB_ERR_MISALIGNED => c"a pointer is misaligned",
-        IOTHUB_ERR_NOT_INITIALIZED => c"not initialised, ended, copied or moved",
-        IOTHUB_ERR_OBJECT_SIZE => c"the object is too small: header and library differ",
-        IOTHUB_ERR_STRUCT_SIZE => c"struct_size is wrong: not set, or header and library differ",
-        IOTHUB_ERR_BAD_LENGTH => c"a length is larger than any memory",
-        IOTHUB_ERR_BAD_UTF8 => c"a text is not UTF-8",
-        IOTHUB_ERR_BAD_VALUE => c"a number is none of those the field may have",
-        IOTHUB_ERR_BAD_INSTANT => c"now_ms is too large",
-        IOTHUB_ERR_INVALID_STATE => c"the call is not legal in this state",
-        IOTHUB_ERR_STALE => c"the token or request is out of date",
-        IOTHUB_ERR_NOT_SUBSCRIBED => c"the feature is not subscribed",
-        IOTHUB_ERR_BAD_CONFIRM => c"more bytes were confirmed than lent",
-        IOTHUB_ERR_RX_TOO_SMALL => c"the receive buffer is smaller than max_packet",
-        IOTHUB_ERR_TOPIC_TOO_LONG => c"the topic is longer than MQTT allows",
-        IOTHUB_ERR_MESSAGE_TOO_LARGE => c"the message is larger than the hub takes",
-        IOTHUB_ERR_BAD_TEXT => c"a text is empty, too long, or has a wrong character",
-        IOTHUB_ERR_BAD_PATCH => c"the patch breaks a rule of twins",
-        IOTHUB_ERR_WRONG_IDENTITY => c"inputs and outputs are for modules, messages for devices",
-        IOTHUB_ERR_BAD_SETTING => c"a setting is out of its range",
-        IOTHUB_ERR_STRING_MISSING => c"connection string: a required key is missing",
-        IOTHUB_ERR_STRING_DUPLICATE => c"connection string: a key stands twice",
-        IOTHUB_ERR_STRING_EMPTY => c"connection string: a key has no value",
-        IOTHUB_ERR_STRING_BAD_VALUE => c"connection string: a value is not what its key takes",
-        IOTHUB_ERR_STRING_UNSUPPORTED => c"connection string: a key asks for what is not supported",
-        IOTHUB_ERR_STRING_BASE64 => c"connection string: SharedAccessKey is not base64",
-        IOTHUB_ERR_STRING_SEGMENT => c"connection string: a segment is not key=value",
-        IOTHUB_ERR_STRING_CHARACTER => c"connection string: a character that does not belong there",
-        IOTHUB_ERR_STRING_TWO_CREDENTIALS => c"connection string: more than one credential",
-        IOTHUB_ERR_STRING_NO_CREDENTIAL => c"connection string: no credential",
-        IOTHUB_ERR_KEY_EMPTY => c"the key is empty",
-        IOTHUB_ERR_KEY_BASE64 => c"the key is not base64",
-        IOTHUB_ERR_KEY_TOO_LONG => c"the key is too long",
-        IOTHUB_ERR_NOT_UTF8 => c"the decoded text is not UTF-8",
-        IOTHUB_ERR_USAGE => c"a wrong call",
-        IOTHUB_ERR_TX_FULL => c"no room now: settle something in flight first",
-        IOTHUB_ERR_TOO_LARGE => c"it can never fit into tx",
-        IOTHUB_ERR_SLOTS_FULL => c"every slot is in use",
-        IOTHUB_ERR_BUFFER_TOO_SMALL => c"the buffer is too short",
-        IOTHUB_ERR_CAPACITY => c"no room",
-        IOTHUB_ERR_PEER_FORBIDDEN_TYPE => c"the hub broke the protocol: a packet type that no server sends, or QoS 2",
-        IOTHUB_ERR_PEER_BAD_FLAGS => c"the hub broke the protocol: reserved flag bits are wrong",
-        IOTHUB_ERR_PEER_BAD_QOS => c"the hub broke the protocol: QoS bits 11",
-        IOTHUB_ERR_PEER_DUP_ON_QOS0 => c"the hub broke the protocol: DUP on a QoS 0 PUBLISH",
-        IOTHUB_ERR_PEER_BAD_REMAINING_LENGTH => c"the hub broke the protocol: a fifth length byte",
-        IOTHUB_ERR_PEER_WRONG_LENGTH => c"the hub broke the protocol: a length that this packet type cannot have",
-        IOTHUB_ERR_PEER_TOO_LARGE => c"the hub broke the protocol: a packet larger than packet_limit",
-        IOTHUB_ERR_PEER_TRUNCATED => c"the hub broke the protocol: a field runs past the end of the packet",
-        IOTHUB_ERR_PEER_ZERO_PACKET_ID => c"the hub broke the protocol: packet identifier 0",
-        IOTHUB_ERR_PEER_EMPTY_TOPIC => c"the hub broke the protocol: an empty topic name",
-        IOTHUB_ERR_PEER_BAD_UTF8 => c"the hub broke the protocol: ill-formed UTF-8",
-        IOTHUB_ERR_PEER_NUL_IN_TEXT => c"the hub broke the protocol: U+0000 in a text",
-        IOTHUB_ERR_PEER_WILDCARD_IN_TOPIC => c"the hub broke the protocol: a wildcard in a topic name",
-        IOTHUB_ERR_PEER_EXPECTED_CONNACK => c"the hub broke the protocol: something else before CONNACK",
-        IOTHUB_ERR_PEER_SECOND_CONNACK => c"the hub broke the protocol: a second CONNACK",
-        IOTHUB_ERR_PEER_BAD_CONNACK_FLAGS => c"the hub broke the protocol: CONNACK flags other than session-present",
-        IOTHUB_ERR_PEER_BAD_RETURN_CODE => c"the hub broke the protocol: a reserved CONNACK return code",
-        IOTHUB_ERR_PEER_BAD_SESSION_PRESENT => c"the hub broke the protocol: session-present where it cannot be",
-        IOTHUB_ERR_PEER_BAD_SUBACK_CODE => c"the hub broke the protocol: a reserved SUBACK return code",
-        IOTHUB_ERR_PEER_SUBACK_COUNT => {
-            c"the hub broke the protocol: SUBACK codes that do not match the filters in number"
-        }
-        IOTHUB_ERR_PEER_WRONG_ACK => {
-            c"the hub broke the protocol: an acknowledgement of one kind for a packet of another"
-        }
-        IOTHUB_ERR_PEER => c"the hub broke the protocol",
-        IOTHUB_ERR_REFUSED_PROTOCOL_VERSION => c"the hub refused: protocol level not supported, retrying will not help",
-        IOTHUB_ERR_REFUSED_CLIENT_ID => c"the hub refused: client id rejected, retrying will not help",
-        IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE => {
-            c"the hub refused: the hub is unavailable or throttles, or the device is disabled, retry slowly"
-        }
-        IOTHUB_ERR_REFUSED_BAD_CREDENTIALS => c"the hub refused: malformed user name or password",
-        IOTHUB_ERR_REFUSED_NOT_AUTHORIZED => {
-            c"the hub refused: expired or wrong token, unknown or disabled device, or a wrong clock"
-        }
-        IOTHUB_ERR_TIMED_OUT_CONNACK => c"the link is dead: no CONNACK in time",
-        IOTHUB_ERR_TIMED_OUT_SUBACK => c"the link is dead: no SUBACK in time",
-        IOTHUB_ERR_TIMED_OUT_PINGRESP => c"the link is dead: no PINGRESP in time",
-        IOTHUB_ERR_TIMED_OUT_PUBACK => c"the link is dead: no PUBACK although messages wait for one in time",
-        IOTHUB_ERR_TIMED_OUT_SEND => c"the link is dead: bytes were waiting and none was confirmed in time",
-        IOTHUB_ERR_TIMED_OUT => c"the link is dead",
-        IOTHUB_ERR_INTERNAL => c"a fault of the library",
-        _ => c"a status of another version",
-    }
+/// Statuses and their texts.
+///
+/// The texts are one constant. Each as a C string of its own would be in a section with all others that end with NUL, which
+/// the linker keeps whole: 3.4 KB of a firmware that prints none.
+macro_rules! texts {
+    ($($status:ident => $text:literal,)*) => {
+        static STATUSES: [iothub_status; [$($status),*].len()] = [$($status),*];
+        static TEXTS: &str = concat!($($text, "\0",)* "a status of another version\0");
+    };
+}
+
+texts! {
+    IOTHUB_OK => "done",
+    IOTHUB_ERR_NULL => "a pointer is NULL",
+    IOTHUB_ERR_MISALIGNED => "a pointer is misaligned",
+    IOTHUB_ERR_NOT_INITIALIZED => "not initialised, ended, copied or moved",
+    IOTHUB_ERR_OBJECT_SIZE => "the object is too small: header and library differ",
+    IOTHUB_ERR_STRUCT_SIZE => "struct_size is wrong: not set, or header and library differ",
+    IOTHUB_ERR_BAD_LENGTH => "a length is larger than any memory",
+    IOTHUB_ERR_BAD_UTF8 => "a text is not UTF-8",
+    IOTHUB_ERR_BAD_VALUE => "a number is none of those the field may have",
+    IOTHUB_ERR_BAD_INSTANT => "now_ms is too large",
+    IOTHUB_ERR_INVALID_STATE => "the call is not legal in this state",
+    IOTHUB_ERR_STALE => "the token or request is out of date",
+    IOTHUB_ERR_NOT_SUBSCRIBED => "the feature is not subscribed",
+    IOTHUB_ERR_BAD_CONFIRM => "more bytes were confirmed than lent",
+    IOTHUB_ERR_RX_TOO_SMALL => "the receive buffer is smaller than max_packet",
+    IOTHUB_ERR_TOPIC_TOO_LONG => "the topic is longer than MQTT allows",
+    IOTHUB_ERR_MESSAGE_TOO_LARGE => "the message is larger than the hub takes",
+    IOTHUB_ERR_BAD_TEXT => "a text is empty, too long, or has a wrong character",
+    IOTHUB_ERR_BAD_PATCH => "the patch breaks a rule of twins",
+    IOTHUB_ERR_WRONG_IDENTITY => "inputs and outputs are for modules, messages for devices",
+    IOTHUB_ERR_BAD_SETTING => "a setting is out of its range",
+    IOTHUB_ERR_STRING_MISSING => "connection string: a required key is missing",
+    IOTHUB_ERR_STRING_DUPLICATE => "connection string: a key stands twice",
+    IOTHUB_ERR_STRING_EMPTY => "connection string: a key has no value",
+    IOTHUB_ERR_STRING_BAD_VALUE => "connection string: a value is not what its key takes",
+    IOTHUB_ERR_STRING_UNSUPPORTED => "connection string: a key asks for what is not supported",
+    IOTHUB_ERR_STRING_BASE64 => "connection string: SharedAccessKey is not base64",
+    IOTHUB_ERR_STRING_SEGMENT => "connection string: a segment is not key=value",
+    IOTHUB_ERR_STRING_CHARACTER => "connection string: a character that does not belong there",
+    IOTHUB_ERR_STRING_TWO_CREDENTIALS => "connection string: more than one credential",
+    IOTHUB_ERR_STRING_NO_CREDENTIAL => "connection string: no credential",
+    IOTHUB_ERR_KEY_EMPTY => "the key is empty",
+    IOTHUB_ERR_KEY_BASE64 => "the key is not base64",
+    IOTHUB_ERR_KEY_TOO_LONG => "the key is too long",
+    IOTHUB_ERR_NOT_UTF8 => "the decoded text is not UTF-8",
+    IOTHUB_ERR_USAGE => "a wrong call",
+    IOTHUB_ERR_TX_FULL => "no room now: settle something in flight first",
+    IOTHUB_ERR_TOO_LARGE => "it can never fit into tx",
+    IOTHUB_ERR_SLOTS_FULL => "every slot is in use",
+    IOTHUB_ERR_BUFFER_TOO_SMALL => "the buffer is too short",
+    IOTHUB_ERR_CAPACITY => "no room",
+    IOTHUB_ERR_PEER_FORBIDDEN_TYPE => "the hub broke the protocol: a packet type that no server sends, or QoS 2",
+    IOTHUB_ERR_PEER_BAD_FLAGS => "the hub broke the protocol: reserved flag bits are wrong",
+    IOTHUB_ERR_PEER_BAD_QOS => "the hub broke the protocol: QoS bits 11",
+    IOTHUB_ERR_PEER_DUP_ON_QOS0 => "the hub broke the protocol: DUP on a QoS 0 PUBLISH",
+    IOTHUB_ERR_PEER_BAD_REMAINING_LENGTH => "the hub broke the protocol: a fifth length byte",
+    IOTHUB_ERR_PEER_WRONG_LENGTH => "the hub broke the protocol: a length that this packet type cannot have",
+    IOTHUB_ERR_PEER_TOO_LARGE => "the hub broke the protocol: a packet larger than packet_limit",
+    IOTHUB_ERR_PEER_TRUNCATED => "the hub broke the protocol: a field runs past the end of the packet",
+    IOTHUB_ERR_PEER_ZERO_PACKET_ID => "the hub broke the protocol: packet identifier 0",
+    IOTHUB_ERR_PEER_EMPTY_TOPIC => "the hub broke the protocol: an empty topic name",
+    IOTHUB_ERR_PEER_BAD_UTF8 => "the hub broke the protocol: ill-formed UTF-8",
+    IOTHUB_ERR_PEER_NUL_IN_TEXT => "the hub broke the protocol: U+0000 in a text",
+    IOTHUB_ERR_PEER_WILDCARD_IN_TOPIC => "the hub broke the protocol: a wildcard in a topic name",
+    IOTHUB_ERR_PEER_EXPECTED_CONNACK => "the hub broke the protocol: something else before CONNACK",
+    IOTHUB_ERR_PEER_SECOND_CONNACK => "the hub broke the protocol: a second CONNACK",
+    IOTHUB_ERR_PEER_BAD_CONNACK_FLAGS => "the hub broke the protocol: CONNACK flags other than session-present",
+    IOTHUB_ERR_PEER_BAD_RETURN_CODE => "the hub broke the protocol: a reserved CONNACK return code",
+    IOTHUB_ERR_PEER_BAD_SESSION_PRESENT => "the hub broke the protocol: session-present where it cannot be",
+    IOTHUB_ERR_PEER_BAD_SUBACK_CODE => "the hub broke the protocol: a reserved SUBACK return code",
+    IOTHUB_ERR_PEER_SUBACK_COUNT => "the hub broke the protocol: SUBACK codes that do not match the filters in number",
+    IOTHUB_ERR_PEER_WRONG_ACK => "the hub broke the protocol: an acknowledgement of one kind for a packet of another",
+    IOTHUB_ERR_PEER => "the hub broke the protocol",
+    IOTHUB_ERR_REFUSED_PROTOCOL_VERSION => "the hub refused: protocol level not supported, retrying will not help",
+    IOTHUB_ERR_REFUSED_CLIENT_ID => "the hub refused: client id rejected, retrying will not help",
+    IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE => "the hub refused: the hub is unavailable or throttles, or the device is disabled, retry slowly",
+    IOTHUB_ERR_REFUSED_BAD_CREDENTIALS => "the hub refused: malformed user name or password",
+    IOTHUB_ERR_REFUSED_NOT_AUTHORIZED => "the hub refused: expired or wrong token, unknown or disabled device, or a wrong clock",
+    IOTHUB_ERR_TIMED_OUT_CONNACK => "the link is dead: no CONNACK in time",
+    IOTHUB_ERR_TIMED_OUT_SUBACK => "the link is dead: no SUBACK in time",
+    IOTHUB_ERR_TIMED_OUT_PINGRESP => "the link is dead: no PINGRESP in time",
+    IOTHUB_ERR_TIMED_OUT_PUBACK => "the link is dead: no PUBACK although messages wait for one in time",
+    IOTHUB_ERR_TIMED_OUT_SEND => "the link is dead: bytes were waiting and none was confirmed in time",
+    IOTHUB_ERR_TIMED_OUT => "the link is dead",
+    IOTHUB_ERR_INTERNAL => "a fault of the library",
+}
+
+/// The text of a status, which ends with NUL.
+fn text(status: iothub_status) -> &'static str {
+    let at = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len());
+    TEXTS.split_inclusive('\0').nth(at).unwrap_or("\0")
 }

@@ -22,6 +22,11 @@ size_t board_receive(uint8_t *to, size_t len);
 /* Sends at most `len` bytes without waiting; gives how many were taken. */
 size_t board_send(const uint8_t *from, size_t len);
 
+/* A secure element: signs a text of `len` bytes with HMAC-SHA-256 and a key that it never gives away. */
+void board_sign(const char *text, size_t len, uint8_t signature[32]);
+/* The end that its next token is to have; `wanted` on a real board. */
+uint32_t board_expiry(uint32_t wanted);
+
 /* Prints to the debugger. */
 void board_print(const char *text);
 void board_print_number(const char *name, uint32_t number);
