@@ -89,8 +89,8 @@ static void messages(void)
 {
     static packets built;
     packets_publish(&built, 0x32, "devices/dev1/messages/devicebound/" TO, 7, "on");
-    CHECK_EQ(sizeof TO - 1, 44 + 4);
-    CHECK_EQ(built.len, message(4, 44 + 4, 2));
+    CHECK_EQ(sizeof TO - 1, 45 + 4);
+    CHECK_EQ(built.len, message(4, 45 + 4, 2));
 }
 
 int main(void)
