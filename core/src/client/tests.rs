@@ -54,8 +54,11 @@ impl Memory {
     }
 
     pub(super) fn client(&mut self, settings: Settings) -> Client<'_> {
-        let storage = Storage { tx: &mut self.tx, slots: &mut self.slots, inbound: &mut self.inbound };
-        Client::new(Config { identity: identity(), settings }, storage).unwrap()
+        Client::new(Config { identity: identity(), settings }, self.storage()).unwrap()
+    }
+
+    pub(super) fn storage(&mut self) -> Storage<'_> {
+        Storage { tx: &mut self.tx, slots: &mut self.slots, inbound: &mut self.inbound }
     }
 }
 

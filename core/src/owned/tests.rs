@@ -118,6 +118,28 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
+fn it_says_who_it_is_and_what_it_has() {
+    let mut client = telemetry_only(OwnedLimits::default());
+    assert_eq!(client.identity(), Identity::device("h", "d"));
+    assert_eq!(client.settings().connect_reserve, 200);
+    client.connect(NOW, &ConnectOptions::default()).unwrap();
+    transmit_all(&mut client, NOW);
+    let _ = client.handle_input(NOW, b"\x20\x02\x00\x00").unwrap();
+    let _ = client.handle_input(NOW, &[]).unwrap();
+    let free = client.tx_free();
+    let token = client.send_telemetry(NOW, &Telemetry { payload: b"21.5", ..Telemetry::default() }).unwrap();
+    assert!(client.tx_free() < free);
+    assert_eq!(client.telemetry_sent(token), Ok(false));
+    transmit_all(&mut client, NOW);
+    assert_eq!(client.telemetry_sent(token), Ok(true));
+    let _ = client.handle_input(NOW, b"\x40\x02\x00\x01\x40\x02\x12\x34").unwrap();
+    let _ = client.handle_input(NOW, b"\x40\x02\x12\x34").unwrap();
+    assert_eq!((client.telemetry_sent(token), client.strays()), (Err(UsageError::Stale), 1));
+    client.subscribe(NOW, Features::MESSAGES).unwrap();
+    assert_eq!(transmit_all(&mut client, NOW)[0], 0x82);
+}
+
+#[test]
 fn a_window_at_its_limit_leaves_messages_with_the_hub() {
     let settings = Settings { features: Features::MESSAGES, ..Settings::default() };
     let limits = OwnedLimits { inbound: 5, ..OwnedLimits::default() };

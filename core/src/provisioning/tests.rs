@@ -6,6 +6,7 @@ use crate::error::{
 };
 use crate::event::{DisconnectReason, Disconnected, LastSent};
 use crate::session::state::State;
+use crate::storage::RxBuffer;
 use crate::time::{Duration, Instant};
 use proptest::prelude::*;
 use std::format;
@@ -503,6 +504,46 @@ fn events(input: &[u8], cuts: &[usize]) -> (Vec<String>, Option<Error>) {
     }
 }
 
+/// The same through a buffer that the input comes into in pieces.
+fn buffered_events(input: &[u8], piece: usize) -> (Vec<String>, Option<Error>) {
+    let mut client = client(|config| config.settings.max_packet = 128);
+    client.connect(Instant::ZERO, None, 0).unwrap();
+    let mut memory = [0; 130];
+    let mut rx = RxBuffer::new(&mut memory);
+    let (mut seen, mut rest) = (Vec::new(), input);
+    loop {
+        send(&mut client, Instant::ZERO);
+        match client.poll_event(Instant::ZERO, &mut rx) {
+            Err(error) => return (seen, Some(error)),
+            Ok(Some(Event::Disconnected(end))) => seen.push(format!("{:?}", end.reason)),
+            Ok(Some(event)) => seen.push(format!("{event:?}")),
+            Ok(None) if rest.is_empty() => return (seen, None),
+            Ok(None) => {
+                let len = piece.min(rest.len()).min(rx.space().len());
+                rx.space()[..len].copy_from_slice(&rest[..len]);
+                rx.commit(len);
+                rest = &rest[len..];
+            }
+        }
+    }
+}
+
+#[test]
+fn a_buffer_is_as_large_as_the_largest_packet_and_empty_after_the_end() {
+    let mut client = client(|config| config.settings.max_packet = 128);
+    let small = UsageError::RxTooSmall { capacity: 127, needed: 128 };
+    assert_eq!(client.poll_event(Instant::ZERO, &mut RxBuffer::new(&mut [0; 127])), Err(small.into()));
+    let mut memory = [0; 128];
+    let mut rx = RxBuffer::new(&mut memory);
+    client.connect(Instant::ZERO, None, 0).unwrap();
+    send(&mut client, Instant::ZERO);
+    let late = b"\xf0\x00\x20\x02\x00\x00";
+    rx.space()[..late.len()].copy_from_slice(late);
+    rx.commit(late.len());
+    assert!(matches!(client.poll_event(Instant::ZERO, &mut rx), Ok(Some(Event::Disconnected(_)))));
+    assert_eq!(rx.filled(), b"");
+}
+
 fn packets() -> impl Strategy<Value = Vec<u8>> {
     let status = prop_oneof![Just(200_u16), Just(202), Just(429), Just(503), Just(404), any::<u16>()];
     let body = prop_oneof![Just(ASSIGNED), Just(ASSIGNING), Just(""), Just("{"), Just(r#"{"status":"failed"}"#)];
@@ -534,5 +575,8 @@ proptest! {
         let expected = events(&input, &[]);
         prop_assert_eq!(&events(&input, &cuts), &expected);
         prop_assert_eq!(&events(&input, &bytes), &expected);
+        for piece in [1, 50, usize::MAX] {
+            prop_assert_eq!(&buffered_events(&input, piece), &expected);
+        }
     }
 }

@@ -222,6 +222,20 @@ fn a_dead_connection_leaves_no_bytes_in_the_receive_buffer() {
     assert!(matches!(event, Some(Event::Connected { .. })), "{event:?}");
 }
 
+#[test]
+fn a_client_in_its_place_is_one_like_any_other() {
+    let mut memory = Memory::roomy();
+    let (mut place, mut room, mut small) =
+        (core::mem::MaybeUninit::uninit(), Memory::roomy(), Memory { tx: vec![0; 9], ..Memory::roomy() });
+    let config = Config { identity: identity(), settings: settings() };
+    let made = Client::new_in(&mut place, config, room.storage()).unwrap();
+    assert_eq!(std::format!("{made:?}"), std::format!("{:?}", memory.client(settings())));
+    ready(made);
+    assert_eq!(made.state(), State::Ready);
+    made.disconnect(secs(1)).unwrap();
+    assert!(Client::new_in(&mut core::mem::MaybeUninit::uninit(), config, small.storage()).is_err());
+}
+
 /// Cuts a connection on which all telemetry was sent; the suspect's token and its count.
 fn cut(client: &mut Client<'_>, now: Instant) -> Option<(TelemetryToken, u8)> {
     sign_in(client, now, true);

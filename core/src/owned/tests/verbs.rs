@@ -1,6 +1,6 @@
 //! Both owners of the machine behind one trait.
 
-use crate::error::Error;
+use crate::error::{Error, TimeoutReason};
 use crate::event::{KeptRequestId, MessageToken, TelemetryToken, TwinToken, Withdrawn};
 use crate::time::Instant;
 use crate::{Client, ConnectOptions, Handled, OwnedClient, OwnedEvent, Pending, State, Telemetry};
@@ -21,7 +21,7 @@ pub(super) trait Verbs {
     fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error>;
     fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error>;
     fn unacked(&self) -> Vec<TelemetryToken>;
-    fn seen(&self) -> (State, Pending, bool, Option<Instant>, u32);
+    fn seen(&self) -> (State, Pending, bool, Option<(Instant, TimeoutReason)>, u32);
 }
 
 macro_rules! verbs {
@@ -72,8 +72,9 @@ macro_rules! verbs {
             fn unacked(&self) -> Vec<TelemetryToken> {
                 Self::unacked(self).collect()
             }
-            fn seen(&self) -> (State, Pending, bool, Option<Instant>, u32) {
-                (self.state(), self.pending(), self.has_event(), self.poll_timeout(), self.strays())
+            fn seen(&self) -> (State, Pending, bool, Option<(Instant, TimeoutReason)>, u32) {
+                let deadline = self.poll_timeout().zip(self.timeout_reason());
+                (self.state(), self.pending(), self.has_event(), deadline, self.strays())
             }
         }
     };

@@ -45,6 +45,12 @@ fn every_shape_of_source_keeps_its_order() {
         let map: std::collections::BTreeMap<_, _> = [("b", "1"), ("a", "2")].into();
         assert_eq!(visited(&map), Pairs::from([("a".into(), "2".into()), ("b".into(), "1".into())]));
     }
+    #[cfg(feature = "std")]
+    {
+        let mut any_order = visited(&std::collections::HashMap::from([("b", "1"), ("a", "2")]));
+        any_order.sort();
+        assert_eq!(any_order, Pairs::from([("a".into(), "2".into()), ("b".into(), "1".into())]));
+    }
 }
 
 #[test]

@@ -118,6 +118,23 @@ fn kinds_of_values() {
 }
 
 #[test]
+fn every_escape_is_read() {
+    let json = r#""\b\f\n\r\t\/\\\"\u00e9\ud83d\ude00""#;
+    let read = JsonValue(json.as_bytes()).text().unwrap();
+    assert_eq!(read.to_string(), serde_json::from_str::<String>(json).unwrap());
+    assert_eq!(read.plain(), None);
+}
+
+#[test]
+fn a_reader_prints_nothing_that_it_read() {
+    let mut room = [0; 16];
+    let mut reader = ValueReader::new(&["a"], &mut room);
+    reader.feed(br#"{"a":"hello""#);
+    let printed = std::format!("{reader:?}");
+    assert!(printed.starts_with("ValueReader") && !printed.contains("hello") && !printed.contains("104"), "{printed}");
+}
+
+#[test]
 fn half_a_pair_is_replaced() {
     let decoded = |raw| JsonText(raw).to_string();
     assert_eq!(decoded(r"\ud83d"), "\u{fffd}");
