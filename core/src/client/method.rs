@@ -1,7 +1,6 @@
 //! Direct methods: answered once, on the connection they came on.
 
 use super::machine::{Machine, Parts};
-use super::telemetry::check_topic;
 use crate::error::{Error, UsageError};
 use crate::event::RequestId;
 use crate::packet::{QoS, publish};
@@ -48,11 +47,12 @@ struct Answer<'m> {
 }
 
 impl Body for Answer<'_> {
-    fn put(&self, w: &mut Writer<'_>, _: Ident) -> Result<(), UsageError> {
-        let topic = w.begin_text();
+    fn put_topic(&self, w: &mut Writer<'_>, _: Ident) -> Result<(), UsageError> {
         method::put_response_topic(w, self.status, self.request);
-        let topic_len = w.end_text(topic);
-        publish::put_rest(w, None, self.body);
-        check_topic(topic_len)
+        Ok(())
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.body
     }
 }

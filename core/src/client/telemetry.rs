@@ -10,7 +10,7 @@ use crate::session::{Body, Ident, Withdrawn};
 use crate::storage::{Slot, SlotKind};
 use crate::time::Instant;
 use crate::topic::{Device, SystemProperties, properties, telemetry};
-use crate::wire::{MAX_TEXT, Writer};
+use crate::wire::Writer;
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -61,21 +61,14 @@ struct Outgoing<'m> {
 }
 
 impl Body for Outgoing<'_> {
-    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+    fn put_topic(&self, w: &mut Writer<'_>, _ident: Ident) -> Result<(), UsageError> {
         let Telemetry { payload, system, properties, .. } = self.message;
-        let topic = w.begin_text();
         let counted = telemetry::put_topic(w, self.device, system, *properties);
-        let topic_len = w.end_text(topic);
-        publish::put_rest(w, ident.id, payload);
         let len = counted.saturating_add(payload.len());
-        if len > MAX_MESSAGE {
-            return Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE });
-        }
-        check_topic(topic_len)
+        if len > MAX_MESSAGE { Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE }) } else { Ok(()) }
     }
-}
 
-/// A topic has a 16-bit length (MQTT-4.7.3-3).
-pub(super) const fn check_topic(len: usize) -> Result<(), UsageError> {
-    if len > MAX_TEXT { Err(UsageError::TopicTooLong { len }) } else { Ok(()) }
+    fn payload(&self) -> &[u8] {
+        self.message.payload
+    }
 }

@@ -367,15 +367,16 @@ struct Outgoing<'m> {
 }
 
 impl Body for Outgoing<'_> {
-    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
+    fn put_topic(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
         let mut request_id = |w: &mut Writer<'_>| put_request_id(w, Request::Application(ident.ticket));
-        let topic = w.begin_text();
         match self.patch {
             Some(_) => twin::put_report_topic(w, &mut request_id),
             None => twin::put_get_topic(w, &mut request_id),
         }
-        w.end_text(topic);
-        publish::put_rest(w, None, self.patch.unwrap_or_default());
         Ok(())
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.patch.unwrap_or_default()
     }
 }

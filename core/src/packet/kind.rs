@@ -36,6 +36,7 @@ impl Kind {
     /// assert_eq!(Kind::of(0x32), Ok(Kind::Publish));
     /// assert_eq!(Kind::of(0xD1).unwrap_err().kind, Violation::BadFlags);
     /// ```
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn of(first: u8) -> Result<Self, PeerError> {
         let kind = match first >> 4 {
             2 => Some(Self::Connack),
@@ -67,6 +68,7 @@ impl Kind {
     /// # Errors
     ///
     /// [`Violation::WrongLength`] at offset 1.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn check_length(self, header: &Header) -> Result<(), PeerError> {
         let fits = match self {
             Self::Connack | Self::Puback | Self::Unsuback => header.remaining == 2,

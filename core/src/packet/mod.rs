@@ -55,6 +55,7 @@ impl PacketId {
         self.0.get()
     }
 
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn parse(fields: &mut Fields<'_>) -> Result<Self, PeerError> {
         let offset = fields.offset();
         let id = fields.u16().ok_or(Violation::Truncated);
@@ -107,6 +108,7 @@ pub enum Packet<'i> {
 /// assert_eq!((publish.qos, publish.topic, publish.payload), (QoS::AtLeastOnce, "t", &b"hi"[..]));
 /// assert_eq!(publish.id.unwrap().get(), 9);
 /// ```
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn decode<'i>(header: &Header, packet: &'i [u8]) -> Result<Packet<'i>, PeerError> {
     let kind = Kind::of(header.first)?;
     kind.check_length(header)?;

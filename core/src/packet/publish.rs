@@ -132,6 +132,7 @@ pub fn head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError>
 }
 
 /// The whole PUBLISH. It has passed [`Kind::check_length`] and is exactly as long as its header says.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>, PeerError> {
     match checked_head(header, packet)? {
         Head::Complete { publish, len } => Ok(Publish { payload: packet.get(len..).unwrap_or_default(), ..publish }),
@@ -141,6 +142,7 @@ pub(crate) fn parse<'i>(header: &Header, packet: &'i [u8]) -> Result<Publish<'i>
 
 /// [`head`] of a packet that has passed [`Kind::check_length`].
 // Offsets up to the payload are sums of a few small numbers, so none of them wraps.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn checked_head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
     let mut fields = Fields::new(header, input);
     let length_at = fields.offset();

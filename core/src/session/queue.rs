@@ -3,11 +3,11 @@
 use super::state::Command;
 use super::{SUBSCRIBE_ID, Session};
 use crate::error::{CapacityError, Error, UsageError};
-use crate::packet::PacketId;
+use crate::packet::{PacketId, publish};
 use crate::storage::list::{List, NONE};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
-use crate::wire::{Writer, frame};
+use crate::wire::{MAX_TEXT, Writer, frame};
 use core::ops::Range;
 
 /// The names a packet will have, known before it is written.
@@ -28,10 +28,12 @@ pub enum Withdrawn {
     MaybeSent,
 }
 
-/// What a packet has after its fixed header.
+/// What a PUBLISH has after its fixed header.
 pub(crate) trait Body {
-    /// Puts it. A packet may be put more than once, until there is room for it: it has to be the same each time.
-    fn put(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError>;
+    /// Puts the topic. It may be put more than once, until there is room for the packet: it has to be the same each time.
+    fn put_topic(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError>;
+
+    fn payload(&self) -> &[u8];
 }
 
 impl Session {
@@ -181,8 +183,8 @@ impl Session {
         ident: Ident,
     ) -> Result<Range<u32>, Error> {
         let Storage { tx, slots, .. } = storage;
-        // Most packets have two length bytes; another number of them is found out on the way.
-        let mut header_room = 3;
+        // Of packets below 16 KiB nearly all have two length bytes. If the guess is too low, that is found out on the way.
+        let mut header_room = frame::header_len(body.payload().len()).max(3);
         let mut gap = self.arena.gap(slots, tx.len());
         loop {
             let needed = match write(tx, gap, header_room, first, body, ident)? {
@@ -212,7 +214,14 @@ fn write(
 ) -> Result<Result<Range<u32>, usize>, UsageError> {
     let room = tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
     let mut writer = frame::body_writer(room, header_room);
-    body.put(&mut writer, ident)?;
+    let topic = writer.begin_text();
+    body.put_topic(&mut writer, ident)?;
+    let len = writer.end_text(topic);
+    if len > MAX_TEXT {
+        // A topic has a 16-bit length (MQTT-4.7.3-3).
+        return Err(UsageError::TopicTooLong { len });
+    }
+    publish::put_rest(&mut writer, ident.id, body.payload());
     let remaining = writer.len();
     // Inside `tx`, whose length is a `u32`.
     let at = |offset: usize| gap.start.wrapping_add(offset as u32);

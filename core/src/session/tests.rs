@@ -189,8 +189,12 @@ impl Session {
 struct Empty;
 
 impl Body for Empty {
-    fn put(&self, _: &mut crate::wire::Writer<'_>, _: Ident) -> Result<(), UsageError> {
+    fn put_topic(&self, _: &mut crate::wire::Writer<'_>, _: Ident) -> Result<(), UsageError> {
         Ok(())
+    }
+
+    fn payload(&self) -> &[u8] {
+        &[]
     }
 }
 
@@ -203,7 +207,7 @@ fn an_answer_after_the_deadline_is_to_nothing() {
     let ticket = session.enqueue(&mut storage, SlotKind::TwinGet, 0x30, &Empty).unwrap().ticket;
     session.await_answer(storage.slots, ticket.slot, Instant::from_millis(1));
     session.lend(&mut storage, Lane::Slot(ticket.slot));
-    assert_eq!(session.confirm(&mut storage, &settings, 2), Ok(Lent::Slot(ticket.slot)));
+    assert_eq!(session.confirm(&mut storage, &settings, 4), Ok(Lent::Slot(ticket.slot)));
     session.timeout(&mut storage, &settings, TimeoutReason::Request);
     // The application was not told yet: the slot is still this request's.
     assert_eq!(session.answered(storage.slots, ticket), None);

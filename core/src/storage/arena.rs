@@ -6,9 +6,8 @@
 //! waited for. Only the packet that is lent to the transport cannot move (law 11): those below it gather at the
 //! front, those above it directly behind it.
 
-use super::Slot;
 use super::list::{List, NONE, Through};
-use core::cell::Cell;
+use super::{Slot, move_down};
 use core::ops::Range;
 
 /// Where the packets are. Their places are in the slots.
@@ -141,16 +140,6 @@ impl Arena {
             }
             end = slot.end();
             next = self.places.after(slots, next);
-        }
-    }
-}
-
-/// `copy_within` without its panic.
-fn move_down(tx: &mut [u8], from: usize, to: usize, len: usize) {
-    let bytes = Cell::from_mut(tx).as_slice_of_cells();
-    if let (Some(from), Some(to)) = (bytes.get(from..), bytes.get(to..)) {
-        for (from, to) in from.iter().zip(to).take(len) {
-            to.set(from.get());
         }
     }
 }

@@ -4,6 +4,8 @@
 //! encoded packets in one byte slice until they are settled; the [`window`] remembers what came in and is not
 //! acknowledged; [`RxBuffer`] collects input for drivers that want that done.
 
+use crate::wire::copy;
+
 pub(crate) mod arena;
 pub(crate) mod list;
 mod rx;
@@ -50,9 +52,35 @@ impl core::fmt::Debug for Storage<'_> {
     }
 }
 
+/// Moves `len` bytes from `from` down to `to`: `copy_within` without its panic, in pieces that do not overlap their place.
+fn move_down(bytes: &mut [u8], from: usize, to: usize, len: usize) {
+    let (distance, mut left) = (from.saturating_sub(to), len);
+    let mut rest = bytes.get_mut(to..).unwrap_or_default();
+    while left > 0 && distance > 0 {
+        let Some((place, behind)) = rest.split_at_mut_checked(distance) else { return };
+        copy(place, behind.get(..left).unwrap_or(behind));
+        left = left.saturating_sub(distance);
+        rest = behind;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_move_down_by_any_distance() {
+        for (from, to, len) in
+            [(0, 0, 9), (1, 0, 9), (3, 0, 9), (9, 1, 3), (9, 2, 7), (10, 9, 6), (16, 3, 0), (5, 4, 99)]
+        {
+            let before: std::vec::Vec<u8> = (0..16).collect();
+            let (mut moved, mut expected) = (before.clone(), before.clone());
+            move_down(&mut moved, from, to, len);
+            let end = (from + len).min(before.len());
+            expected.copy_within(from..end, to);
+            assert_eq!(moved, expected, "{len} from {from} to {to}");
+        }
+    }
 
     /// Law 10: CONNECT, with the password in it, stands in `tx` until it is sent.
     #[test]

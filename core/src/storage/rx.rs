@@ -69,12 +69,7 @@ impl<'b> RxBuffer<'b> {
         let len = self.end.saturating_sub(self.start);
         // Moving no more than was consumed keeps the cost of a byte constant.
         if self.start > 0 && (len <= self.start || self.end == self.memory.len()) {
-            for to in 0..len {
-                let byte = self.memory.get(self.start.saturating_add(to)).copied().unwrap_or_default();
-                if let Some(target) = self.memory.get_mut(to) {
-                    *target = byte;
-                }
-            }
+            super::move_down(self.memory, self.start, 0, len);
             self.start = 0;
             self.end = len;
         }

@@ -53,6 +53,7 @@ impl Header {
 /// assert_eq!((publish.first, publish.len, publish.remaining), (0x30, 3, 128));
 /// assert_eq!(publish.total(), 131);
 /// ```
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn header(input: &[u8]) -> Result<Option<Header>, PeerError> {
     let Some((&first, lengths)) = input.split_first() else { return Ok(None) };
     let mut header = Header { first, len: 1, remaining: 0 };
