@@ -455,6 +455,27 @@
 #define IOTHUB_EVENT_DISCONNECTED 16
 
 /**
+ * `u.assigning`: the Device Provisioning Service works on it, and is asked again. Of iothub_provisioning only, as are the
+ * next three.
+ */
+#define IOTHUB_EVENT_ASSIGNING 32
+
+/**
+ * `u.assigning`: the service has no time, or trouble of its own; the same is asked again.
+ */
+#define IOTHUB_EVENT_THROTTLED 33
+
+/**
+ * `u.assigned`: the device belongs to a hub. What follows is the polite end of this connection.
+ */
+#define IOTHUB_EVENT_ASSIGNED 34
+
+/**
+ * `u.refused`: the device was not assigned, and will not be by asking again. Fatal.
+ */
+#define IOTHUB_EVENT_REFUSED 35
+
+/**
  * Something that this header does not know.
  */
 #define IOTHUB_EVENT_OTHER 255
@@ -536,7 +557,7 @@
 #define IOTHUB_SENT_METHOD_ANSWER 7
 
 /**
- * A request to the Device Provisioning Service. No client sends one.
+ * A request to the Device Provisioning Service, by an iothub_provisioning only.
  */
 #define IOTHUB_SENT_REGISTRATION 8
 
@@ -761,12 +782,12 @@
 #define IOTHUB_TIMEOUT_REQUEST 12
 
 /**
- * The Device Provisioning Service is to be asked again. No client has this deadline.
+ * The Device Provisioning Service is to be asked again. Of iothub_provisioning only.
  */
 #define IOTHUB_TIMEOUT_POLL 13
 
 /**
- * The Device Provisioning Service has not assigned the device in time. No client has this deadline.
+ * The Device Provisioning Service has not assigned the device in time. Of iothub_provisioning only; fatal.
  */
 #define IOTHUB_TIMEOUT_REGISTRATION 14
 
@@ -880,6 +901,20 @@
  * The hub does not take such clients: without another build or configuration, trying again makes no sense.
  */
 #define IOTHUB_RETRY_REJECTED 4
+
+#if defined(IOTHUB_POINTER_64)
+/**
+ * Words of 8 bytes in an iothub_provisioning.
+ */
+#define IOTHUB_PROVISIONING_WORDS 104
+#endif
+
+#if defined(IOTHUB_POINTER_32)
+/**
+ * Words of 8 bytes in an iothub_provisioning.
+ */
+#define IOTHUB_PROVISIONING_WORDS 88
+#endif
 
 /**
  * A text: UTF-8, not ended by NUL. `ptr` NULL with `len` 0 means that there is none; a text of length 0 elsewhere is
@@ -1545,6 +1580,69 @@ typedef struct iothub_event_disconnected {
 } iothub_event_disconnected;
 
 /**
+ * IOTHUB_EVENT_ASSIGNING and IOTHUB_EVENT_THROTTLED.
+ */
+typedef struct iothub_event_assigning {
+  /**
+   * THROTTLED: what the service answered, as HTTP has it; else 0.
+   */
+  uint32_t http_status;
+  /**
+   * THROTTLED: the service's own number; 0 if it gave none.
+   */
+  uint32_t code;
+  /**
+   * When it is asked again, in milliseconds.
+   */
+  uint32_t retry_after_ms;
+} iothub_event_assigning;
+
+/**
+ * IOTHUB_EVENT_ASSIGNED. iothub_assigned_names() copies the names.
+ */
+typedef struct iothub_event_assigned {
+  /**
+   * The hub.
+   */
+  struct iothub_str host_name;
+  /**
+   * The device id, with the escapes of JSON.
+   */
+  struct iothub_str device_id;
+  /**
+   * How it came about: `initialAssignment`, `deviceDataMigrated`, `deviceDataReset` or
+   * `reprovisionedToInitialAssignment`; empty if the service does not say.
+   */
+  struct iothub_str substatus;
+  /**
+   * JSON that a custom allocation policy gives the device; empty if there is none.
+   */
+  struct iothub_bytes payload;
+} iothub_event_assigned;
+
+/**
+ * IOTHUB_EVENT_REFUSED.
+ */
+typedef struct iothub_event_refused {
+  /**
+   * What the service answered, as HTTP has it; 0 if it was no such answer.
+   */
+  uint32_t http_status;
+  /**
+   * The service's own number for the cause, such as 401002; 0 if it gave none.
+   */
+  uint32_t code;
+  /**
+   * The service's answer: JSON with `errorCode`, `trackingId` and `message` as a rule. Empty if it was too large.
+   */
+  struct iothub_bytes payload;
+  /**
+   * The error, with IOTHUB_ERR_REGISTRATION_x.
+   */
+  struct iothub_error error;
+} iothub_event_refused;
+
+/**
  * What `kind` says.
  */
 typedef union iothub_event_union {
@@ -1600,6 +1698,18 @@ typedef union iothub_event_union {
    * IOTHUB_EVENT_DISCONNECTED.
    */
   struct iothub_event_disconnected disconnected;
+  /**
+   * IOTHUB_EVENT_ASSIGNING, IOTHUB_EVENT_THROTTLED.
+   */
+  struct iothub_event_assigning assigning;
+  /**
+   * IOTHUB_EVENT_ASSIGNED.
+   */
+  struct iothub_event_assigned assigned;
+  /**
+   * IOTHUB_EVENT_REFUSED.
+   */
+  struct iothub_event_refused refused;
   /**
    * For events of later versions: the size stays as it is.
    */
@@ -1859,6 +1969,80 @@ typedef struct iothub_retry {
    */
   bool reprovision;
 } iothub_retry;
+
+/**
+ * Who registers, and how. iothub_provisioning_config_init() fills it in; then set `id_scope` and `registration_id`, and
+ * what else should differ. Durations are milliseconds.
+ */
+typedef struct iothub_provisioning_config {
+  /**
+   * sizeof(iothub_provisioning_config); set by iothub_provisioning_config_init().
+   */
+  uint32_t struct_size;
+  /**
+   * Bytes of the largest packet the receive buffer holds. 64 to 1 MiB; default 1024, which holds every answer without a
+   * large payload.
+   */
+  uint32_t max_packet;
+  /**
+   * The id scope of the service's instance, such as `0ne00000001`. 1 to 128 bytes.
+   */
+  struct iothub_str id_scope;
+  /**
+   * The registration id. 1 to 128 ASCII letters, digits and `- . _ :`, a letter, digit or `-` at the end; best in lower
+   * case: see iothub_key_derive().
+   */
+  struct iothub_str registration_id;
+  /**
+   * The service API version, 1 to 32 bytes; none (NULL) for the library's, 2019-03-31.
+   */
+  struct iothub_str api_version;
+  /**
+   * Name and version of the product, 1 to 1,024 bytes; none (NULL) for this library's.
+   */
+  struct iothub_str product;
+  /**
+   * JSON for a custom allocation policy or for the application behind the hub, such as `{"modelId":"dtmi:..."}`; nothing
+   * (NULL) without one. With the registration id at most 96 KiB.
+   */
+  struct iothub_bytes payload;
+  /**
+   * Seconds of silence after which the service may give the device up (times 1.5). 0: none; at most 1177. Default 240.
+   */
+  uint16_t keep_alive;
+  /**
+   * 0.
+   */
+  uint16_t reserved;
+  /**
+   * Bytes kept for CONNECT, out of `tx`. 0, the default: as much as this registration needs with a SAS token.
+   */
+  uint32_t connect_reserve;
+  /**
+   * From iothub_provisioning_connect() to the assignment, whatever happens in between. Default 300,000.
+   */
+  uint32_t deadline_ms;
+  /**
+   * From the last byte of CONNECT to CONNACK. Default 30,000.
+   */
+  uint32_t connect_timeout_ms;
+  /**
+   * For a request to be answered, after which it is sent again. Default 60,000.
+   */
+  uint32_t request_timeout_ms;
+} iothub_provisioning_config;
+
+/**
+ * A device that asks the Device Provisioning Service which hub it belongs to, in memory of the caller's. Connect it to
+ * `global.azure-devices-provisioning.net`, port 8883, that name in TLS, too. Opaque. It must not be copied or moved; it
+ * ends with iothub_provisioning_deinit().
+ */
+typedef struct iothub_provisioning {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[IOTHUB_PROVISIONING_WORDS];
+} iothub_provisioning;
 
 /**
  * No token.
@@ -2206,6 +2390,42 @@ typedef struct iothub_retry {
 #define IOTHUB_ERR_REFUSED_NOT_AUTHORIZED -305
 
 /**
+ * Fatal. The Device Provisioning Service refused a request, and will again: see `http_status` and `code` of
+ * iothub_event_refused. 401 for wrong credentials, 404 for an unknown registration.
+ */
+#define IOTHUB_ERR_REGISTRATION_REFUSED -321
+
+/**
+ * Fatal. The Device Provisioning Service tried to assign the device and failed, for instance in a custom allocation policy.
+ */
+#define IOTHUB_ERR_REGISTRATION_FAILED -322
+
+/**
+ * Fatal. The enrollment is disabled.
+ */
+#define IOTHUB_ERR_REGISTRATION_DISABLED -323
+
+/**
+ * Fatal. The Device Provisioning Service refused the subscription to its answers.
+ */
+#define IOTHUB_ERR_REGISTRATION_NOT_SUBSCRIBED -324
+
+/**
+ * Fatal. The Device Provisioning Service's answer is larger than `max_packet`.
+ */
+#define IOTHUB_ERR_REGISTRATION_ANSWER_TOO_LARGE -325
+
+/**
+ * Fatal. The Device Provisioning Service's answer is no JSON, or lacks what belongs to it.
+ */
+#define IOTHUB_ERR_REGISTRATION_BAD_ANSWER -326
+
+/**
+ * Fatal. The Device Provisioning Service did not assign the device, for a reason that this header does not know.
+ */
+#define IOTHUB_ERR_REGISTRATION -399
+
+/**
  * Fatal. The link is dead: no CONNACK in time.
  */
 #define IOTHUB_ERR_TIMED_OUT_CONNACK -401
@@ -2229,6 +2449,11 @@ typedef struct iothub_retry {
  * Fatal. The link is dead: bytes were waiting and none was confirmed in time.
  */
 #define IOTHUB_ERR_TIMED_OUT_SEND -405
+
+/**
+ * Fatal. The Device Provisioning Service has not assigned the device in time.
+ */
+#define IOTHUB_ERR_TIMED_OUT_REGISTRATION -414
 
 /**
  * Fatal. The link is dead: a deadline passed that this header does not know.
@@ -3318,6 +3543,291 @@ iothub_status iothub_backoff_failures(const struct iothub_backoff *backoff, uint
  * The IOTHUB_RETRY_* for the status a connection ended with: `u.disconnected.error.status`, or what any call gave.
  */
 uint32_t iothub_retry_cause(iothub_status status);
+
+/**
+ * Fills in the defaults. `config_size` is sizeof *config: no more than that is written.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_STRUCT_SIZE `config_size` is not that of this or a later header.
+ *
+ * @pre `config` points to `config_size` bytes.
+ */
+iothub_status iothub_provisioning_config_init(struct iothub_provisioning_config *config, size_t config_size);
+
+/**
+ * Who the device is at its hub: copies of the names in an IOTHUB_EVENT_ASSIGNED, for `host_name` and `device_id` of
+ * iothub_config. They must stay where they are as long as the client that is made with them.
+ *
+ * @param assigned `u.assigned` of an event that lives.
+ * @param[out] buffer Where to write to; no NUL is added. 253 + 128 bytes are enough for what a hub allows.
+ * @param[out] host_name The hub, in `buffer`.
+ * @param[out] device_id The device id, in `buffer`.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of `assigned` or the buffer.
+ * @retval IOTHUB_ERR_BAD_UTF8 of `assigned` or the buffer.
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say, `buffer` to `buffer_size` bytes.
+ */
+iothub_status iothub_assigned_names(const struct iothub_event_assigned *assigned,
+                                    char *buffer,
+                                    size_t buffer_size,
+                                    struct iothub_str *host_name,
+                                    struct iothub_str *device_id);
+
+/**
+ * Makes a client of the service in the caller's memory, offline. `config` is not used after the call, but its texts and its
+ * payload are; they and `tx` must live as long as the client, and `tx` is the client's alone.
+ *
+ * @param provisioning The place.
+ * @param provisioning_size sizeof *provisioning.
+ * @param tx Memory for one packet to send at a time.
+ * @param[out] error What is behind a failure; may be NULL.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_OBJECT_SIZE `provisioning_size` is too small.
+ * @retval IOTHUB_ERR_STRUCT_SIZE of `config`.
+ * @retval IOTHUB_ERR_BAD_LENGTH of a text, the payload or `tx`.
+ * @retval IOTHUB_ERR_BAD_UTF8 of a text, the payload or `tx`.
+ * @retval IOTHUB_ERR_BAD_TEXT A name cannot be sent, or the payload is no JSON; `error` has the field and the offset.
+ * @retval IOTHUB_ERR_BAD_SETTING A setting is out of its range; `error` tells which.
+ * @retval IOTHUB_ERR_MESSAGE_TOO_LARGE The payload is larger than the service takes.
+ * @retval IOTHUB_ERR_TOO_LARGE `tx` cannot hold the largest packet; `error` has the bytes needed.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre The pointers point to what their types say, `provisioning` to `provisioning_size` bytes, `tx` to `tx_len`.
+ */
+iothub_status iothub_provisioning_init(struct iothub_provisioning *provisioning,
+                                       size_t provisioning_size,
+                                       const struct iothub_provisioning_config *config,
+                                       uint8_t *tx,
+                                       size_t tx_len,
+                                       struct iothub_error *error);
+
+/**
+ * Ends a client and wipes what is left of a password. Its memory is the caller's again. Call it in any state; the
+ * transport is not told.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+iothub_status iothub_provisioning_deinit(struct iothub_provisioning *provisioning);
+
+/**
+ * The transport is up: sign in, and register. What an earlier connection has asked for is asked for again; `now_ms` may be
+ * earlier than before.
+ *
+ * @param password A token for IOTHUB_RESOURCE_REGISTRATION, with the key name `registration`; none (NULL) with X.509.
+ * @param random Any random number, for jitter: a fleet must not ask at the same moment.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the password.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the password.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_INVALID_STATE There is a connection.
+ * @retval IOTHUB_ERR_BAD_TEXT The password cannot be sent.
+ * @retval IOTHUB_ERR_TOO_LARGE CONNECT is larger than `tx`, or than its reserve.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_provisioning_connect(struct iothub_provisioning *provisioning,
+                                          uint64_t now_ms,
+                                          struct iothub_str password,
+                                          uint32_t random);
+
+/**
+ * As iothub_client_handle_input(): bytes came in, or an event waits.
+ *
+ * @param data The bytes; NULL if `len` is 0.
+ * @param[out] consumed How many are done with: drop exactly those from the front, when the event is done with.
+ * @param[out] needed The full size of a packet that is incomplete in what then remains, as far as known; else 0. May be
+ * NULL.
+ * @param[out] event What happened, or IOTHUB_EVENT_NONE: of the kinds CONNECTED, READY, ASSIGNING, THROTTLED, ASSIGNED,
+ * REFUSED and DISCONNECTED. Its pointers point into `data`.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH `len` is larger than any memory.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_PEER_x Fatal: the service broke the protocol.
+ * @retval IOTHUB_ERR_REFUSED_x Fatal: the service refused the connection.
+ * @retval IOTHUB_ERR_REGISTRATION_x Fatal: the service did not assign the device.
+ * @retval IOTHUB_ERR_TIMED_OUT_x Fatal: a deadline passed.
+ *
+ * @pre The pointers point to what their types say, `data` to `len` bytes.
+ */
+iothub_status iothub_provisioning_handle_input(struct iothub_provisioning *provisioning,
+                                               uint64_t now_ms,
+                                               const uint8_t *data,
+                                               size_t len,
+                                               size_t *consumed,
+                                               size_t *needed,
+                                               struct iothub_event *event);
+
+/**
+ * As iothub_client_poll_event(): the next event out of `rx`.
+ *
+ * @param[out] event What happened, or IOTHUB_EVENT_NONE. Its pointers point into the memory of `rx` and live until the next
+ * call that takes `rx`.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above, of either.
+ * @retval IOTHUB_ERR_MISALIGNED as said above, of either.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above, of either.
+ * @retval IOTHUB_ERR_INTERNAL as said above, of either.
+ * @retval IOTHUB_ERR_RX_TOO_SMALL `rx` has less memory than `max_packet` of iothub_provisioning_config.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_PEER_x as
+ * @retval IOTHUB_ERR_REFUSED_x as
+ * @retval IOTHUB_ERR_REGISTRATION_x as
+ * @retval IOTHUB_ERR_TIMED_OUT_x as
+ * iothub_provisioning_handle_input().
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_provisioning_poll_event(struct iothub_provisioning *provisioning,
+                                             uint64_t now_ms,
+                                             struct iothub_rx *rx,
+                                             struct iothub_event *event);
+
+/**
+ * As iothub_client_has_event(): whether an event waits that needs no new bytes.
+ *
+ * @return 1 or 0, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+int32_t iothub_provisioning_has_event(const struct iothub_provisioning *provisioning);
+
+/**
+ * As iothub_client_poll_transmit(): the bytes to send next, lent until they are confirmed.
+ *
+ * @param[out] data The first byte, or NULL if there is nothing to send.
+ * @return How many, 0 for nothing, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre The pointers point to what their types say.
+ */
+int32_t iothub_provisioning_poll_transmit(struct iothub_provisioning *provisioning, const uint8_t **data);
+
+/**
+ * As iothub_client_confirm_transmit(): the first `count` of the bytes lent were sent.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_BAD_CONFIRM That is more than was lent.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+iothub_status iothub_provisioning_confirm_transmit(struct iothub_provisioning *provisioning,
+                                                   uint64_t now_ms,
+                                                   size_t count);
+
+/**
+ * As iothub_client_poll_timeout(): when to call iothub_provisioning_handle_timeout(); IOTHUB_NEVER if there is no deadline,
+ * and for what is no client.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+uint64_t iothub_provisioning_poll_timeout(const struct iothub_provisioning *provisioning);
+
+/**
+ * What iothub_provisioning_poll_timeout() is about.
+ *
+ * @return IOTHUB_TIMEOUT_*, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+int32_t iothub_provisioning_timeout_reason(const struct iothub_provisioning *provisioning);
+
+/**
+ * As iothub_client_handle_timeout(): the time has come.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_TIMED_OUT_x Fatal: a deadline passed.
+ * @retval IOTHUB_ERR_PEER_x The fatal error that came before.
+ * @retval IOTHUB_ERR_REFUSED_x The fatal error that came before.
+ * @retval IOTHUB_ERR_REGISTRATION_x The fatal error that came before.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+iothub_status iothub_provisioning_handle_timeout(struct iothub_provisioning *provisioning, uint64_t now_ms);
+
+/**
+ * As iothub_client_handle_eof(): the transport is gone.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+iothub_status iothub_provisioning_handle_eof(struct iothub_provisioning *provisioning, uint64_t now_ms);
+
+/**
+ * As iothub_client_disconnect(): a polite end, for instance to give up. After IOTHUB_EVENT_ASSIGNED it comes by itself.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_INVALID_STATE The connection has ended in a fatal error.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+iothub_status iothub_provisioning_disconnect(struct iothub_provisioning *provisioning, uint64_t now_ms);
+
+/**
+ * Where the connection is.
+ *
+ * @return IOTHUB_STATE_*, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `provisioning` points to an iothub_provisioning.
+ */
+int32_t iothub_provisioning_state(const struct iothub_provisioning *provisioning);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -40,6 +40,15 @@ pub const IOTHUB_EVENT_UNKNOWN: u32 = 14;
 pub const IOTHUB_EVENT_CREDENTIAL_EXPIRING: u32 = 15;
 /// `u.disconnected`: the connection is over. Close the transport.
 pub const IOTHUB_EVENT_DISCONNECTED: u32 = 16;
+/// `u.assigning`: the Device Provisioning Service works on it, and is asked again. Of iothub_provisioning only, as are the
+/// next three.
+pub const IOTHUB_EVENT_ASSIGNING: u32 = 32;
+/// `u.assigning`: the service has no time, or trouble of its own; the same is asked again.
+pub const IOTHUB_EVENT_THROTTLED: u32 = 33;
+/// `u.assigned`: the device belongs to a hub. What follows is the polite end of this connection.
+pub const IOTHUB_EVENT_ASSIGNED: u32 = 34;
+/// `u.refused`: the device was not assigned, and will not be by asking again. Fatal.
+pub const IOTHUB_EVENT_REFUSED: u32 = 35;
 /// Something that this header does not know.
 pub const IOTHUB_EVENT_OTHER: u32 = 255;
 
@@ -76,7 +85,7 @@ pub const IOTHUB_SENT_TELEMETRY: u32 = 5;
 pub const IOTHUB_SENT_TWIN_REQUEST: u32 = 6;
 /// The answer to a direct method.
 pub const IOTHUB_SENT_METHOD_ANSWER: u32 = 7;
-/// A request to the Device Provisioning Service. No client sends one.
+/// A request to the Device Provisioning Service, by an iothub_provisioning only.
 pub const IOTHUB_SENT_REGISTRATION: u32 = 8;
 
 /// IOTHUB_EVENT_CONNECTED.
@@ -234,6 +243,47 @@ pub struct iothub_event_disconnected {
     pub error: iothub_error,
 }
 
+/// IOTHUB_EVENT_ASSIGNING and IOTHUB_EVENT_THROTTLED.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct iothub_event_assigning {
+    /// THROTTLED: what the service answered, as HTTP has it; else 0.
+    pub http_status: u32,
+    /// THROTTLED: the service's own number; 0 if it gave none.
+    pub code: u32,
+    /// When it is asked again, in milliseconds.
+    pub retry_after_ms: u32,
+}
+
+/// IOTHUB_EVENT_ASSIGNED. iothub_assigned_names() copies the names.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct iothub_event_assigned {
+    /// The hub.
+    pub host_name: iothub_str,
+    /// The device id, with the escapes of JSON.
+    pub device_id: iothub_str,
+    /// How it came about: `initialAssignment`, `deviceDataMigrated`, `deviceDataReset` or
+    /// `reprovisionedToInitialAssignment`; empty if the service does not say.
+    pub substatus: iothub_str,
+    /// JSON that a custom allocation policy gives the device; empty if there is none.
+    pub payload: iothub_bytes,
+}
+
+/// IOTHUB_EVENT_REFUSED.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct iothub_event_refused {
+    /// What the service answered, as HTTP has it; 0 if it was no such answer.
+    pub http_status: u32,
+    /// The service's own number for the cause, such as 401002; 0 if it gave none.
+    pub code: u32,
+    /// The service's answer: JSON with `errorCode`, `trackingId` and `message` as a rule. Empty if it was too large.
+    pub payload: iothub_bytes,
+    /// The error, with IOTHUB_ERR_REGISTRATION_x.
+    pub error: iothub_error,
+}
+
 /// What `kind` says.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -264,6 +314,12 @@ pub union iothub_event_union {
     pub unknown: iothub_event_unknown,
     /// IOTHUB_EVENT_DISCONNECTED.
     pub disconnected: iothub_event_disconnected,
+    /// IOTHUB_EVENT_ASSIGNING, IOTHUB_EVENT_THROTTLED.
+    pub assigning: iothub_event_assigning,
+    /// IOTHUB_EVENT_ASSIGNED.
+    pub assigned: iothub_event_assigned,
+    /// IOTHUB_EVENT_REFUSED.
+    pub refused: iothub_event_refused,
     /// For events of later versions: the size stays as it is.
     pub reserved: [usize; 12],
 }

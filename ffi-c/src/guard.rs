@@ -1,4 +1,4 @@
-//! A client in the caller's memory: recognised, called, and shut when something panicked.
+//! A machine in the caller's memory: recognised, called, and shut when something panicked.
 
 use crate::error::iothub_error;
 use crate::ptr::{self, Misuse};
@@ -31,21 +31,32 @@ impl Mark {
     }
 }
 
-const ALIVE: u32 = 0x1074_0B01;
-/// A call is inside, or did not come out.
-#[cfg(any(feature = "std", test))]
-const BUSY: u32 = 0x1074_0B02;
+/// Memory of the caller's in which a machine stands.
+pub(crate) trait Place {
+    type Machine;
+    /// The mark of one that can be called.
+    const ALIVE: u32;
+}
 
-/// What stands in an [`iothub_client`].
+impl Place for iothub_client {
+    type Machine = Client<'static>;
+    const ALIVE: u32 = 0x1074_0B01;
+}
+
+/// Added to the mark while a call is inside, and for good if it did not come out.
+#[cfg(any(feature = "std", test))]
+const BUSY: u32 = 0x8000_0000;
+
+/// What stands in a place.
 #[repr(C)]
-pub(crate) struct Inner {
+pub(crate) struct Inner<P: Place> {
     mark: Mark,
     /// What the machine refused last.
     last: Option<Error>,
-    client: MaybeUninit<Client<'static>>,
+    machine: MaybeUninit<P::Machine>,
 }
 
-/// Runs `call`. A panic in it is an error: what it leaves behind is not looked at, since a client is shut and results are
+/// Runs `call`. A panic in it is an error: what it leaves behind is not looked at, since a machine is shut and results are
 /// of no account.
 #[cfg(any(feature = "std", test))]
 pub(crate) fn call(call: impl FnOnce() -> Result<iothub_status, Misuse>) -> iothub_status {
@@ -63,40 +74,40 @@ pub(crate) fn call(call: impl FnOnce() -> Result<iothub_status, Misuse>) -> ioth
     }
 }
 
-/// The inside of a client that was initialised.
+/// The inside of a place that was initialised.
 #[cfg_attr(target_os = "none", inline(never))]
-fn find(client: *const iothub_client) -> Result<*mut Inner, Misuse> {
-    ptr::place(client)?;
-    let inner = client.cast::<Inner>().cast_mut();
-    // SAFETY: not NULL and aligned; that a client's room is there is what every caller promises.
+fn find<P: Place>(place: *const P) -> Result<*mut Inner<P>, Misuse> {
+    ptr::place(place)?;
+    let inner = place.cast::<Inner<P>>().cast_mut();
+    // SAFETY: not NULL and aligned; that a place's room is there is what every caller promises.
     let mark = unsafe { (*inner).mark };
     #[cfg(any(feature = "std", test))]
-    if mark == Mark::of(BUSY, client.addr()) {
+    if mark == Mark::of(P::ALIVE | BUSY, place.addr()) {
         return Err(Misuse(IOTHUB_ERR_INTERNAL));
     }
-    mark.check(ALIVE, client.addr()).map(|()| inner)
+    mark.check(P::ALIVE, place.addr()).map(|()| inner)
 }
 
-/// Runs `command` on a client, and remembers what the machine refused.
+/// Runs `command` on a machine, and remembers what it refused.
 ///
 /// # Safety
 ///
-/// Unless NULL or misaligned, `client` points to an `iothub_client`, which nobody else uses meanwhile.
-pub(crate) unsafe fn with<T>(
-    client: *mut iothub_client,
-    command: impl FnOnce(&mut Client<'static>) -> Result<T, Error>,
+/// Unless NULL or misaligned, `place` points to what its type says, which nobody else uses meanwhile.
+pub(crate) unsafe fn with<P: Place, T>(
+    place: *mut P,
+    command: impl FnOnce(&mut P::Machine) -> Result<T, Error>,
 ) -> Result<T, Misuse> {
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-    let inner = unsafe { &mut *find(client)? };
+    let inner = unsafe { &mut *find(place)? };
     #[cfg(any(feature = "std", test))]
     {
-        inner.mark = Mark::of(BUSY, client.addr());
+        inner.mark = Mark::of(P::ALIVE | BUSY, place.addr());
     }
     // SAFETY: as above.
-    let outcome = command(unsafe { inner.client.assume_init_mut() });
+    let outcome = command(unsafe { inner.machine.assume_init_mut() });
     #[cfg(any(feature = "std", test))]
     {
-        inner.mark = Mark::of(ALIVE, client.addr());
+        inner.mark = Mark::of(P::ALIVE, place.addr());
     }
     match &outcome {
         Ok(_) => {}
@@ -111,71 +122,71 @@ pub(crate) unsafe fn with<T>(
 /// # Safety
 ///
 /// As of [`with`].
-pub(crate) unsafe fn command(
-    client: *mut iothub_client,
-    command: impl FnOnce(&mut Client<'static>) -> Result<(), Error>,
+pub(crate) unsafe fn command<P: Place>(
+    place: *mut P,
+    command: impl FnOnce(&mut P::Machine) -> Result<(), Error>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
-    call(|| unsafe { with(client, command).map(|()| IOTHUB_OK) })
+    call(|| unsafe { with(place, command).map(|()| IOTHUB_OK) })
 }
 
-/// A client that nobody changes during `'a`.
+/// A machine that nobody changes during `'a`.
 ///
 /// # Safety
 ///
-/// Unless NULL or misaligned, `client` points to an `iothub_client`.
-pub(crate) unsafe fn peek<'a>(client: *const iothub_client) -> Result<&'a Client<'static>, Misuse> {
+/// Unless NULL or misaligned, `place` points to what its type says.
+pub(crate) unsafe fn peek<'a, P: Place>(place: *const P) -> Result<&'a P::Machine, Misuse> {
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-    unsafe { Ok((*find(client)?).client.assume_init_ref()) }
+    unsafe { Ok((*find(place)?).machine.assume_init_ref()) }
 }
 
-/// What the client's last failed call was about.
+/// What the machine's last failed call was about.
 ///
 /// # Safety
 ///
 /// As of [`peek`].
-pub(crate) unsafe fn last(client: *const iothub_client) -> Result<iothub_error, Misuse> {
+pub(crate) unsafe fn last<P: Place>(place: *const P) -> Result<iothub_error, Misuse> {
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
-    let last = unsafe { &(*find(client)?).last };
+    let last = unsafe { &(*find(place)?).last };
     Ok(last.as_ref().map_or(iothub_error::of(IOTHUB_OK), iothub_error::from))
 }
 
-/// Makes a client in its place: `fill` puts it there, and it is one if that went well.
+/// Makes a machine in its place: `fill` puts it there, and it is one if that went well.
 ///
 /// # Safety
 ///
-/// `client` points to room for an `iothub_client`, initialised or not, which nobody else uses meanwhile.
-pub(crate) unsafe fn make(
-    client: &mut MaybeUninit<iothub_client>,
-    fill: impl FnOnce(&mut MaybeUninit<Client<'static>>) -> Result<(), iothub_error>,
+/// `place` is room for what its type says, initialised or not, which nobody else uses meanwhile.
+pub(crate) unsafe fn make<P: Place>(
+    place: &mut MaybeUninit<P>,
+    fill: impl FnOnce(&mut MaybeUninit<P::Machine>) -> Result<(), iothub_error>,
 ) -> Result<(), iothub_error> {
-    let inner = client.as_mut_ptr().cast::<Inner>();
-    // SAFETY: there is room for an `Inner`, see `types`. Fields are written before a reference to the whole is made.
+    let inner = place.as_mut_ptr().cast::<Inner<P>>();
+    // SAFETY: there is room for an `Inner`, see `fits`. Fields are written before a reference to the whole is made.
     unsafe {
         (&raw mut (*inner).mark).write(Mark::NONE);
         (&raw mut (*inner).last).write(None);
-        fill(&mut (*inner).client)?;
-        (*inner).mark = Mark::of(ALIVE, inner.addr());
+        fill(&mut (*inner).machine)?;
+        (*inner).mark = Mark::of(P::ALIVE, inner.addr());
     }
     Ok(())
 }
 
-/// Ends a client.
+/// Ends a machine.
 ///
 /// # Safety
 ///
 /// As of [`with`].
-pub(crate) unsafe fn end(client: *mut iothub_client) -> Result<(), Misuse> {
-    let inner = find(client)?;
+pub(crate) unsafe fn end<P: Place>(place: *mut P) -> Result<(), Misuse> {
+    let inner = find(place)?;
     // SAFETY: the mark says that `make` has put it there; it is taken off, so that this happens once.
     unsafe {
         (*inner).mark = Mark::NONE;
-        (*inner).client.assume_init_drop();
+        (*inner).machine.assume_init_drop();
     }
     Ok(())
 }
 
-impl Inner {
+impl<P: Place> Inner<P> {
     #[cfg_attr(target_os = "none", inline(never))]
     fn note(&mut self, error: &Error) -> Misuse {
         self.last = Some(*error);

@@ -7,8 +7,9 @@
 //! | [`types`] | texts, bytes, tokens, and the memory that the caller places |
 //! | [`status`], [`error`] | status codes, their texts, and what is behind the last one |
 //! | `ptr` | the only place where a pointer of the caller becomes a reference |
-//! | `guard` | a client in the caller's memory: recognised, called, and shut when something panicked |
+//! | `guard` | a machine in the caller's memory: recognised, called, and shut when something panicked |
 //! | [`config`], [`client`], [`commands`], `twin`, [`state`] | the device |
+//! | `registration`, `provisioning` | the Device Provisioning Service |
 //! | [`telemetry`], [`event`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
 //! | [`rx`] | a receive buffer |
 //! | [`auth`], `key` | connection strings and SAS tokens |
@@ -36,7 +37,11 @@ mod guard;
 #[cfg(feature = "sas")]
 pub mod key;
 pub mod properties;
+#[cfg(feature = "provisioning")]
+pub mod provisioning;
 mod ptr;
+#[cfg(feature = "provisioning")]
+pub mod registration;
 pub mod request;
 pub mod retry;
 pub mod rx;

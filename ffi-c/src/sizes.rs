@@ -2,6 +2,8 @@
 //! the same.
 
 use crate::{auth::*, client::*, config::*, error::*, event::*, properties::*, request::*, retry::*};
+#[cfg(feature = "provisioning")]
+use crate::{provisioning::*, registration::*};
 use crate::{state::*, telemetry::*, types::*};
 use core::mem::size_of;
 
@@ -26,10 +28,13 @@ sizes! {
     iothub_error: 20, 20;
     iothub_event: 104, wide(56);
     iothub_event_acked: 4, 4;
+    iothub_event_assigned: 64, 32;
+    iothub_event_assigning: 12, 12;
     iothub_event_connected: 1, 1;
     iothub_event_disconnected: 40, 40;
     iothub_event_message: 56, 32;
     iothub_event_method_call: 56, 28;
+    iothub_event_refused: 48, 36;
     iothub_event_request_failed: 40, wide(32);
     iothub_event_skipped: 56, 32;
     iothub_event_subscribed: 8, 8;
@@ -55,6 +60,12 @@ sizes! {
     iothub_str: 16, 8;
     iothub_system_properties: 296, 148;
     iothub_telemetry: 48, 28;
+}
+
+#[cfg(feature = "provisioning")]
+sizes! {
+    iothub_provisioning: 832, 704;
+    iothub_provisioning_config: 112, 72;
 }
 
 #[cfg(feature = "sas")]

@@ -49,9 +49,9 @@ pub const IOTHUB_TIMEOUT_KEEP_ALIVE: i32 = 11;
 /// A twin request has waited too long. Ends that request only.
 pub const IOTHUB_TIMEOUT_REQUEST: i32 = 12;
 
-/// The Device Provisioning Service is to be asked again. No client has this deadline.
+/// The Device Provisioning Service is to be asked again. Of iothub_provisioning only.
 pub const IOTHUB_TIMEOUT_POLL: i32 = 13;
-/// The Device Provisioning Service has not assigned the device in time. No client has this deadline.
+/// The Device Provisioning Service has not assigned the device in time. Of iothub_provisioning only; fatal.
 pub const IOTHUB_TIMEOUT_REGISTRATION: i32 = 14;
 
 /// Commands not settled.

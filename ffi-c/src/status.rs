@@ -1,6 +1,8 @@
 //! Status codes and their texts. A number once given keeps its meaning; a retired one stays here as a comment.
 
 use core::ffi::c_char;
+#[cfg(feature = "provisioning")]
+use iothub_proto::error::RegistrationError;
 use iothub_proto::error::{CapacityError, Error, TimeoutReason, UsageError};
 
 pub use crate::types::iothub_status;
@@ -142,6 +144,21 @@ pub const IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE: iothub_status = -303;
 pub const IOTHUB_ERR_REFUSED_BAD_CREDENTIALS: iothub_status = -304;
 /// Fatal. CONNACK 5: expired or wrong token, unknown or disabled device, or a wrong clock.
 pub const IOTHUB_ERR_REFUSED_NOT_AUTHORIZED: iothub_status = -305;
+/// Fatal. The Device Provisioning Service refused a request, and will again: see `http_status` and `code` of
+/// iothub_event_refused. 401 for wrong credentials, 404 for an unknown registration.
+pub const IOTHUB_ERR_REGISTRATION_REFUSED: iothub_status = -321;
+/// Fatal. The Device Provisioning Service tried to assign the device and failed, for instance in a custom allocation policy.
+pub const IOTHUB_ERR_REGISTRATION_FAILED: iothub_status = -322;
+/// Fatal. The enrollment is disabled.
+pub const IOTHUB_ERR_REGISTRATION_DISABLED: iothub_status = -323;
+/// Fatal. The Device Provisioning Service refused the subscription to its answers.
+pub const IOTHUB_ERR_REGISTRATION_NOT_SUBSCRIBED: iothub_status = -324;
+/// Fatal. The Device Provisioning Service's answer is larger than `max_packet`.
+pub const IOTHUB_ERR_REGISTRATION_ANSWER_TOO_LARGE: iothub_status = -325;
+/// Fatal. The Device Provisioning Service's answer is no JSON, or lacks what belongs to it.
+pub const IOTHUB_ERR_REGISTRATION_BAD_ANSWER: iothub_status = -326;
+/// Fatal. The Device Provisioning Service did not assign the device, for a reason that this header does not know.
+pub const IOTHUB_ERR_REGISTRATION: iothub_status = -399;
 /// Fatal. The link is dead: no CONNACK in time.
 pub const IOTHUB_ERR_TIMED_OUT_CONNACK: iothub_status = -401;
 /// Fatal. The link is dead: no SUBACK in time.
@@ -152,6 +169,8 @@ pub const IOTHUB_ERR_TIMED_OUT_PINGRESP: iothub_status = -403;
 pub const IOTHUB_ERR_TIMED_OUT_PUBACK: iothub_status = -404;
 /// Fatal. The link is dead: bytes were waiting and none was confirmed in time.
 pub const IOTHUB_ERR_TIMED_OUT_SEND: iothub_status = -405;
+/// Fatal. The Device Provisioning Service has not assigned the device in time.
+pub const IOTHUB_ERR_TIMED_OUT_REGISTRATION: iothub_status = -414;
 /// Fatal. The link is dead: a deadline passed that this header does not know.
 pub const IOTHUB_ERR_TIMED_OUT: iothub_status = -499;
 /// Fatal. A fault of the library, which was caught. The client it happened in only gives this from then on.
@@ -186,6 +205,8 @@ pub(crate) fn status_of(error: &Error) -> iothub_status {
         Error::Peer(ref error) => ranked(IOTHUB_ERR_PEER_FORBIDDEN_TYPE, error.kind as i32, IOTHUB_ERR_PEER),
         Error::Refused(refusal) => IOTHUB_ERR_REFUSED_PROTOCOL_VERSION + 1 - i32::from(refusal.code()),
         Error::TimedOut(reason) => timed_out(reason),
+        #[cfg(feature = "provisioning")]
+        Error::Registration(error) => registration(error),
         _ => IOTHUB_ERR_INTERNAL,
     }
 }
@@ -197,6 +218,19 @@ fn ranked(first: iothub_status, rank: i32, other: iothub_status) -> iothub_statu
 
 fn timed_out(reason: TimeoutReason) -> iothub_status {
     ranked(IOTHUB_ERR_TIMED_OUT_CONNACK, reason as i32, IOTHUB_ERR_TIMED_OUT)
+}
+
+#[cfg(feature = "provisioning")]
+fn registration(error: RegistrationError) -> iothub_status {
+    match error {
+        RegistrationError::Refused { .. } => IOTHUB_ERR_REGISTRATION_REFUSED,
+        RegistrationError::Failed { .. } => IOTHUB_ERR_REGISTRATION_FAILED,
+        RegistrationError::Disabled => IOTHUB_ERR_REGISTRATION_DISABLED,
+        RegistrationError::NotSubscribed => IOTHUB_ERR_REGISTRATION_NOT_SUBSCRIBED,
+        RegistrationError::AnswerTooLarge { .. } => IOTHUB_ERR_REGISTRATION_ANSWER_TOO_LARGE,
+        RegistrationError::BadAnswer { .. } => IOTHUB_ERR_REGISTRATION_BAD_ANSWER,
+        _ => IOTHUB_ERR_REGISTRATION,
+    }
 }
 
 fn usage(error: &UsageError) -> iothub_status {
@@ -297,11 +331,19 @@ texts! {
     IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE => "the hub refused: the hub is unavailable or throttles, or the device is disabled, retry slowly",
     IOTHUB_ERR_REFUSED_BAD_CREDENTIALS => "the hub refused: malformed user name or password",
     IOTHUB_ERR_REFUSED_NOT_AUTHORIZED => "the hub refused: expired or wrong token, unknown or disabled device, or a wrong clock",
+    IOTHUB_ERR_REGISTRATION_REFUSED => "not assigned to a hub: the provisioning service refused",
+    IOTHUB_ERR_REGISTRATION_FAILED => "not assigned to a hub: the provisioning service tried and failed",
+    IOTHUB_ERR_REGISTRATION_DISABLED => "not assigned to a hub: the enrollment is disabled",
+    IOTHUB_ERR_REGISTRATION_NOT_SUBSCRIBED => "not assigned to a hub: the provisioning service refused the subscription",
+    IOTHUB_ERR_REGISTRATION_ANSWER_TOO_LARGE => "not assigned to a hub: an answer larger than max_packet",
+    IOTHUB_ERR_REGISTRATION_BAD_ANSWER => "not assigned to a hub: an answer that cannot be read",
+    IOTHUB_ERR_REGISTRATION => "not assigned to a hub",
     IOTHUB_ERR_TIMED_OUT_CONNACK => "the link is dead: no CONNACK in time",
     IOTHUB_ERR_TIMED_OUT_SUBACK => "the link is dead: no SUBACK in time",
     IOTHUB_ERR_TIMED_OUT_PINGRESP => "the link is dead: no PINGRESP in time",
     IOTHUB_ERR_TIMED_OUT_PUBACK => "the link is dead: no PUBACK although messages wait for one in time",
     IOTHUB_ERR_TIMED_OUT_SEND => "the link is dead: bytes were waiting and none was confirmed in time",
+    IOTHUB_ERR_TIMED_OUT_REGISTRATION => "not assigned to a hub in time",
     IOTHUB_ERR_TIMED_OUT => "the link is dead",
     IOTHUB_ERR_INTERNAL => "a fault of the library",
 }

@@ -158,7 +158,7 @@ fn passed_by(skipped: &Skipped<'_>) -> iothub_event_skipped {
     }
 }
 
-fn ended_by(ended: &Disconnected) -> iothub_event_disconnected {
+pub(crate) fn ended_by(ended: &Disconnected) -> iothub_event_disconnected {
     let (reason, error) = match ended.reason {
         DisconnectReason::Requested => (IOTHUB_DISCONNECT_REQUESTED, iothub_error::of(0)),
         DisconnectReason::TransportClosed => (IOTHUB_DISCONNECT_TRANSPORT_CLOSED, iothub_error::of(0)),

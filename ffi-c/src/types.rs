@@ -105,7 +105,7 @@ macro_rules! fits {
 }
 pub(crate) use fits;
 
-fits!(Inner, iothub_client);
+fits!(Inner<iothub_client>, iothub_client);
 fits!(Slot, iothub_slot);
 fits!(Inbound, iothub_inbound);
 fits!(crate::rx::Inner, iothub_rx);

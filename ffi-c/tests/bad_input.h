@@ -13,10 +13,13 @@
 #define BAD_UTF8 "\xff\xff"
 #define CHECK_ZEROED(what) check_that(zeros(&(what), sizeof(what)), "zeroed: " #what, __FILE__, __LINE__)
 
-static uint8_t tx[1024], memory[4096], signature[32], data_in[4];
+static uint8_t tx[1024], provisioning_tx[1024], memory[4096], signature[32], data_in[4];
 static iothub_slot slots[4];
 static iothub_inbound inbound[4];
 static iothub_client client;
+static iothub_provisioning provisioning;
+static iothub_provisioning_config provisioning_config;
+static iothub_event_assigned assigned;
 static iothub_rx rx;
 static iothub_key key, key_out;
 static iothub_backoff backoff;
@@ -37,7 +40,7 @@ static iothub_pending pending;
 static iothub_retry retry;
 static iothub_received_property property;
 static iothub_connection_string parsed;
-static iothub_str text_out;
+static iothub_str text_out, name_out;
 static iothub_token token_out, tokens[4];
 static const uint8_t *pointer_out;
 static uint8_t *space_out;
@@ -50,6 +53,7 @@ static uint8_t *const crooked = (uint8_t *)crooked_room + 1;
 
 static struct everything {
     iothub_client client;
+    iothub_provisioning provisioning;
     iothub_rx rx;
     iothub_key key;
     iothub_backoff backoff;
@@ -95,6 +99,44 @@ static void feed(const char *bytes, size_t size, uint32_t kind)
     CHECK_EQ(got.kind, kind);
 }
 
+static void send_all_of_provisioning(void)
+{
+    const uint8_t *out;
+    int32_t lent;
+    while ((lent = iothub_provisioning_poll_transmit(&provisioning, &out)) > 0)
+        CHECK_EQ(iothub_provisioning_confirm_transmit(&provisioning, NOW, (size_t)lent), IOTHUB_OK);
+    CHECK_EQ(lent, 0);
+}
+
+static void feed_provisioning(const char *bytes, size_t size, uint32_t kind)
+{
+    iothub_event got;
+    size_t consumed;
+    CHECK_EQ(iothub_provisioning_handle_input(&provisioning, NOW, (const uint8_t *)bytes, size, &consumed, NULL, &got),
+             IOTHUB_OK);
+    CHECK_EQ(consumed, size);
+    CHECK_EQ(got.kind, kind);
+}
+
+/* A registration that waits for its answer. */
+static void begin_provisioning(void)
+{
+    CHECK_EQ(iothub_provisioning_config_init(&provisioning_config, sizeof provisioning_config), IOTHUB_OK);
+    provisioning_config.id_scope = IOTHUB_STR("0ne00000001");
+    provisioning_config.registration_id = IOTHUB_STR("reg-001");
+    CHECK_EQ(iothub_provisioning_init(&provisioning, sizeof provisioning, &provisioning_config, provisioning_tx,
+                                      sizeof provisioning_tx, NULL), IOTHUB_OK);
+    CHECK_EQ(iothub_provisioning_connect(&provisioning, NOW, NO_TEXT, 7), IOTHUB_OK);
+    send_all_of_provisioning();
+    feed_provisioning("\x20\x02\x00\x00", 4, IOTHUB_EVENT_CONNECTED);
+    send_all_of_provisioning();
+    feed_provisioning("\x90\x03\xff\xff\x01", 5, IOTHUB_EVENT_READY);
+    send_all_of_provisioning();
+    assigned.host_name = IOTHUB_STR("h");
+    assigned.device_id = IOTHUB_STR("d");
+    memset(&name_out, 0xa5, sizeof name_out);
+}
+
 static void begin(void)
 {
     static const iothub_telemetry no_message = IOTHUB_TELEMETRY_INIT;
@@ -133,6 +175,7 @@ static void begin(void)
     feed("\x20\x02\x00\x00", 4, IOTHUB_EVENT_CONNECTED);
     send_all();
     feed("\x90\x03\xff\xff\x00", 5, IOTHUB_EVENT_READY);
+    begin_provisioning();
     /* What a call has to zero. */
     memset(&event, 0xa5, sizeof event);
     memset(&error, 0xa5, sizeof error);
@@ -156,6 +199,17 @@ static void fail(void)
     CHECK_EQ(iothub_client_handle_input(&client, NOW, (const uint8_t *)"\x10\x00", 2, &consumed, NULL, &got), IOTHUB_OK);
     CHECK_EQ(got.kind, IOTHUB_EVENT_DISCONNECTED);
     CHECK_EQ(got.u.disconnected.reason, IOTHUB_DISCONNECT_FAILED);
+    CHECK_EQ(got.u.disconnected.error.status, IOTHUB_ERR_PEER_FORBIDDEN_TYPE);
+}
+
+/* The same by the service. */
+static void fail_provisioning(void)
+{
+    iothub_event got;
+    size_t consumed;
+    CHECK_EQ(iothub_provisioning_handle_input(&provisioning, NOW, (const uint8_t *)"\x10\x00", 2, &consumed, NULL, &got),
+             IOTHUB_OK);
+    CHECK_EQ(got.kind, IOTHUB_EVENT_DISCONNECTED);
     CHECK_EQ(got.u.disconnected.error.status, IOTHUB_ERR_PEER_FORBIDDEN_TYPE);
 }
 

@@ -20,6 +20,12 @@ GOOD = {
     "iothub_client_message_accept": "IOTHUB_ERR_STALE",
     "iothub_client_message_leave": "IOTHUB_ERR_STALE",
     "iothub_client_connect": "IOTHUB_ERR_INVALID_STATE",
+    "iothub_provisioning_poll_transmit": "0",
+    "iothub_provisioning_poll_timeout": "NOW + 60000",
+    "iothub_provisioning_has_event": "0",
+    "iothub_provisioning_state": "IOTHUB_STATE_READY",
+    "iothub_provisioning_timeout_reason": "IOTHUB_TIMEOUT_REQUEST",
+    "iothub_provisioning_connect": "IOTHUB_ERR_INVALID_STATE",
     "iothub_properties_next": "1",
     "iothub_properties_get": "1",
     "iothub_properties_system": "1",
@@ -41,9 +47,13 @@ AFTER_FATAL = {
     "iothub_client_connect": "IOTHUB_OK",
     "iothub_client_has_event": "0",
 }
+AFTER_FATAL |= {
+    f"iothub_provisioning_{name}": AFTER_FATAL[f"iothub_client_{name}"]
+    for name in ("handle_input", "poll_event", "handle_timeout", "disconnect", "state", "timeout_reason", "connect")
+}
 
 # What the call gives whatever is wrong.
-ALWAYS = {"iothub_client_poll_timeout": "IOTHUB_NEVER"}
+ALWAYS = {"iothub_client_poll_timeout": "IOTHUB_NEVER", "iothub_provisioning_poll_timeout": "IOTHUB_NEVER"}
 
 # These may be NULL; and these objects are made by the call, so that what stood there does not matter.
 NULLABLE = {"error", "needed", "token", "withdrawn", "policy"}
@@ -51,19 +61,24 @@ MADE = {
     ("iothub_client_init", "client"), ("iothub_rx_init", "rx"), ("iothub_key_init", "key"), ("iothub_key_derive", "key"),
     ("iothub_key_init_bytes", "key"), ("iothub_backoff_init", "backoff"),
     ("iothub_config_init", "config"), ("iothub_retry_policy_init", "policy"),
+    ("iothub_provisioning_init", "provisioning"), ("iothub_provisioning_config_init", "config"),
 }
 # NULL is a bad input here after all.
 REQUIRED = {("iothub_retry_policy_init", "policy")}
 
-OBJECTS = {"iothub_client": "client", "iothub_rx": "rx", "iothub_key": "key", "iothub_backoff": "backoff"}
-INPUTS = {"iothub_config": "config", "iothub_storage": "storage", "iothub_connect": "connect_options",
+OBJECTS = {"iothub_client": "client", "iothub_provisioning": "provisioning", "iothub_rx": "rx", "iothub_key": "key", "iothub_backoff": "backoff"}
+# Those that a fatal error can end, and how the test brings one about.
+MORTAL = {"iothub_client": "fail();", "iothub_provisioning": "fail_provisioning();"}
+INPUTS = {"iothub_config": "config", "iothub_provisioning_config": "provisioning_config", "iothub_storage": "storage", "iothub_connect": "connect_options",
           "iothub_telemetry": "message", "iothub_resource": "resource", "iothub_retry_policy": "policy"}
 # Structs that are neither: made by another call, or an event's.
-PLAIN = {"iothub_request": "request", "iothub_kept_request": "kept", "iothub_property_iter": "iter"}
+PLAIN = {"iothub_request": "request", "iothub_kept_request": "kept", "iothub_property_iter": "iter",
+         "iothub_event_assigned": "assigned"}
 OUTS = {"iothub_error": "error", "iothub_event": "event", "iothub_pending": "pending", "iothub_retry": "retry",
         "iothub_received_property": "property", "iothub_connection_string": "parsed", "iothub_kept_request": "kept_out",
         "iothub_property_iter": "iter_out", "iothub_str": "text_out"}
 NUMBERS = {
+    "provisioning_size": "sizeof provisioning", "tx_len": "sizeof provisioning_tx",
     "client_size": "sizeof client", "rx_size": "sizeof rx", "key_size": "sizeof key", "backoff_size": "sizeof backoff",
     "config_size": "sizeof config", "policy_size": "sizeof policy", "buffer_size": "sizeof buffer",
     "now_ms": "NOW", "len": "0", "count": "0", "memory_len": "sizeof memory", "capacity": "4", "index": "0",
@@ -71,8 +86,10 @@ NUMBERS = {
     "ready_for_ms": "0", "random": "7", "system": "IOTHUB_SYSTEM_MESSAGE_ID", "token": "IOTHUB_TOKEN_NONE",
 }
 TEXTS = {"bag": "BAG", "name": "IOTHUB_STR(\"a\")", "encoded": "IOTHUB_STR(\"a%20b\")", "text": "CONNECTION_STRING",
-         "key_name": "NO_TEXT", "base64": "KEY_TEXT", "registration_id": "IOTHUB_STR(\"dev1\")"}
-ZERO_SIZE = {"client_size": "IOTHUB_ERR_OBJECT_SIZE", "rx_size": "IOTHUB_ERR_OBJECT_SIZE",
+         "key_name": "NO_TEXT", "base64": "KEY_TEXT", "registration_id": "IOTHUB_STR(\"dev1\")",
+         "password": "IOTHUB_STR(\"p\")"}
+ZERO_SIZE = {"client_size": "IOTHUB_ERR_OBJECT_SIZE", "provisioning_size": "IOTHUB_ERR_OBJECT_SIZE",
+             "tx_len": "IOTHUB_ERR_TOO_LARGE", "rx_size": "IOTHUB_ERR_OBJECT_SIZE",
              "key_size": "IOTHUB_ERR_OBJECT_SIZE", "backoff_size": "IOTHUB_ERR_OBJECT_SIZE",
              "config_size": "IOTHUB_ERR_STRUCT_SIZE", "policy_size": "IOTHUB_ERR_STRUCT_SIZE",
              "buffer_size": "IOTHUB_ERR_BUFFER_TOO_SMALL"}
@@ -94,6 +111,8 @@ class Parameter:
         return (self.function, self.name) in MADE
 
     def good(self):
+        if self.name == "config_size" and "provisioning" in self.function:
+            return "sizeof provisioning_config"
         if self.stars == 0:
             if self.type in ("iothub_str", "iothub_bytes"):
                 return TEXTS[self.name] if self.type == "iothub_str" else "SOME_BYTES"
@@ -115,9 +134,9 @@ class Parameter:
         if self.type == "iothub_property_iter" and self.function == "iothub_properties_next":
             return "iter"
         if self.type in OUTS:
-            return OUTS[self.type]
+            return "name_out" if self.name == "device_id" else OUTS[self.type]
         return {"char": "text_in" if self.const else "buffer", "uint8_t": {"data": "data_in", "signature": "signature",
-                "memory": "memory"}.get(self.name, "?"), "size_t": "size_" + self.name, "uint32_t": "number_" + self.name,
+                "memory": "memory", "tx": "provisioning_tx"}.get(self.name, "?"), "size_t": "size_" + self.name, "uint32_t": "number_" + self.name,
                 "iothub_token": "tokens" if self.name == "tokens" else "token_out"}[self.type]
 
     def nullable(self):
@@ -142,7 +161,7 @@ class Parameter:
             yield None, f"&zeroed.{target}", missing
             yield f"memcpy(&other.{target}, &{target}, sizeof {target});", f"&other.{target}", missing
             yield f"memset(&{target}, 0xa5, sizeof {target});", f"&{target}", missing
-            if self.type in ("iothub_client", "iothub_key"):
+            if self.type in ("iothub_client", "iothub_provisioning", "iothub_key"):
                 yield f"CHECK_EQ({self.type}_deinit(&{target}), IOTHUB_OK);", f"&{target}", missing
         if self.type in INPUTS and not self.made():
             for size in ("0", f"sizeof {target} - 1", "4097", "0xa5a5a5a5u"):
@@ -163,11 +182,13 @@ class Parameter:
             return
         if self.name in ZERO_SIZE:
             yield None, "0", ZERO_SIZE[self.name]
-            if self.name != "buffer_size":
-                yield None, NUMBERS[self.name] + " - 1", ZERO_SIZE[self.name]
+            if self.name == "tx_len":
+                yield None, "64", ZERO_SIZE[self.name]
+            elif self.name != "buffer_size":
+                yield None, self.good() + " - 1", ZERO_SIZE[self.name]
         if self.name in BAD_NUMBER:
             yield (None, *BAD_NUMBER[self.name])
-        if self.name in ("memory_len", "capacity", "buffer_size") or (self.name == "len" and self.function.endswith("input")):
+        if self.name in ("memory_len", "capacity", "buffer_size", "tx_len") or (self.name == "len" and self.function.endswith("input")):
             yield None, "SIZE_MAX", "IOTHUB_ERR_BAD_LENGTH"
         if self.name == "count" and self.function.endswith("confirm_transmit"):
             yield None, "1", "IOTHUB_ERR_BAD_CONFIRM"
@@ -194,6 +215,19 @@ def config(target):
     for setting in ("keep_alive = 1178", "max_packet = 63", "packet_limit = 268435461u", "send_window = 0",
                     "connect_timeout_ms = 0", "subscribe_timeout_ms = 0", "ping_timeout_ms = 0", "puback_timeout_ms = 0",
                     "send_timeout_ms = 0", "request_timeout_ms = 0", "drain_timeout_ms = 0", "close_timeout_ms = 0"):
+        yield f"{target}.{setting};", f"&{target}", "IOTHUB_ERR_BAD_SETTING"
+
+
+def provisioning_config(target):
+    names = ["id_scope", "registration_id", "api_version", "product"]
+    yield from texts(*names)(target)
+    for name in names:
+        yield f"{target}.{name} = IOTHUB_STR(\"\");", f"&{target}", "IOTHUB_ERR_BAD_TEXT"
+    yield f"{target}.payload = bad_bytes(NULL, 1);", f"&{target}", "IOTHUB_ERR_NULL"
+    yield f"{target}.payload = bad_bytes(BAD_UTF8, SIZE_MAX);", f"&{target}", "IOTHUB_ERR_BAD_LENGTH"
+    yield f"{target}.payload = IOTHUB_BYTES_STR(\"{{\");", f"&{target}", "IOTHUB_ERR_BAD_TEXT"
+    for setting in ("keep_alive = 1178", "max_packet = 63", "deadline_ms = 0", "connect_timeout_ms = 0",
+                    "request_timeout_ms = 0"):
         yield f"{target}.{setting};", f"&{target}", "IOTHUB_ERR_BAD_SETTING"
 
 
@@ -255,10 +289,11 @@ def kept(target):
     yield f"memset({target}.id, 0xff, sizeof {target}.id);", f"&{target}", "IOTHUB_ERR_BAD_UTF8"
 
 
-INSIDE = {"iothub_config": config, "iothub_storage": storage, "iothub_telemetry": telemetry, "iothub_connect": connect,
+INSIDE = {"iothub_config": config, "iothub_provisioning_config": provisioning_config,
+          "iothub_event_assigned": texts("host_name", "device_id"), "iothub_storage": storage, "iothub_telemetry": telemetry, "iothub_connect": connect,
           "iothub_resource": resource, "iothub_request": request,
           "iothub_kept_request": lambda target: kept(target) if target == "kept" else []}
-ARRAYS = {"buffer", "data_in", "signature", "memory", "tokens", "text_in"}
+ARRAYS = {"provisioning_tx", "buffer", "data_in", "signature", "memory", "tokens", "text_in"}
 
 
 def functions(header):
@@ -296,14 +331,15 @@ def calls(name, result, parameters):
                 if out is not parameter and status != "IOTHUB_ERR_BUFFER_TOO_SMALL":
                     explains = out.name == "error" and name != "iothub_client_last_error"
                     yield f"    CHECK_EQ(error.status, {status});" if explains else f"    CHECK_ZEROED({out.object()});"
-    if any(p.type == "iothub_client" and not p.made() for p in parameters) and not name.endswith("deinit"):
-        yield from block("fail();", call(), ALWAYS.get(name, AFTER_FATAL.get(name, good)))
+    for p in parameters:
+        if p.type in MORTAL and not p.made() and not name.endswith("deinit"):
+            yield from block(MORTAL[p.type], call(), ALWAYS.get(name, AFTER_FATAL.get(name, good)))
     if tried == 0:
         sys.exit(f"{name}: no bad input known")
 
 
 CLEARED = {"error", "event", "pending", "retry", "property", "parsed", "kept_out", "iter_out", "text_out", "pointer_out",
-           "space_out", "token_out"}
+           "space_out", "token_out", "name_out"}
 
 
 def main():

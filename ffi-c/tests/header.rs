@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 19] = [
     "version",
     "types",
     "status",
@@ -22,6 +22,8 @@ const SOURCES: [&str; 17] = [
     "auth",
     "key",
     "retry",
+    "registration",
+    "provisioning",
 ];
 
 fn folder(path: &str) -> PathBuf {

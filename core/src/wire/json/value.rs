@@ -270,6 +270,12 @@ impl<'i> JsonText<'i> {
         core::str::from_utf8(raw).ok().map(Self)
     }
 
+    /// What [`raw`](Self::raw) gave. An escape that is none ends the text.
+    #[must_use]
+    pub const fn from_raw(raw: &'i str) -> Self {
+        Self(raw)
+    }
+
     /// What stands between the quotes.
     #[must_use]
     pub const fn raw(self) -> &'i str {
