@@ -65,7 +65,7 @@ sizes! {
 #[cfg(feature = "provisioning")]
 sizes! {
     iothub_provisioning: 832, 704;
-    iothub_provisioning_config: 112, 72;
+    iothub_provisioning_config: 112, 68;
 }
 
 #[cfg(feature = "sas")]

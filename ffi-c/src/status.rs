@@ -348,8 +348,15 @@ texts! {
     IOTHUB_ERR_INTERNAL => "a fault of the library",
 }
 
-/// The text of a status, which ends with NUL.
-fn text(status: iothub_status) -> &'static str {
-    let at = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len());
-    TEXTS.split_inclusive('\0').nth(at).unwrap_or("\0")
+/// The text of a status, and all that follow it: each ends with NUL.
+fn text(status: iothub_status) -> &'static [u8] {
+    let mut before = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len());
+    let mut rest = TEXTS.as_bytes();
+    while before > 0
+        && let Some((&byte, behind)) = rest.split_first()
+    {
+        before -= usize::from(byte == 0);
+        rest = behind;
+    }
+    rest
 }

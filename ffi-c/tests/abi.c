@@ -45,7 +45,7 @@ SIZE(iothub_pending, 16, 16);
 SIZE(iothub_property, 32, 16);
 SIZE(iothub_property_iter, 24, 12);
 SIZE(iothub_provisioning, 8 * IOTHUB_PROVISIONING_WORDS, 8 * IOTHUB_PROVISIONING_WORDS);
-SIZE(iothub_provisioning_config, 112, 72);
+SIZE(iothub_provisioning_config, 112, 68);
 SIZE(iothub_received_property, 40, 20);
 SIZE(iothub_request, 24, 12);
 SIZE(iothub_resource, 56, 32);

@@ -1,6 +1,6 @@
-//! The device of `ffi-c/examples/posix-tls`, as a process, against the hub over TLS.
+//! The programs of `ffi-c/examples/posix-tls` against the hub and the provisioning service over TLS.
 //!
-//! Ignored unless asked for: `IOTHUB_POSIX_TLS` names the program, which `ffi-c/tests/hosted` builds.
+//! Ignored unless asked for: `IOTHUB_POSIX_TLS` names their folder; `ffi-c/tests/hosted` builds them.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,7 +11,7 @@ use std::{
 
 use iothub_proto::time::Duration as Span;
 use iothub_tests::{
-    hub::{CallId, CallResult, CloseReason, CloudMessage, ConnId, Credentials, Hub, HubConfig, Telemetry},
+    hub::{CallId, CallResult, CloseReason, CloudMessage, ConnId, Credentials, Enrollment, Hub, HubConfig, Telemetry},
     server::Server,
 };
 use serde_json::json;
@@ -21,25 +21,30 @@ use common::{KEY, OTHER_KEY};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+fn program(name: &str) -> Command {
+    Command::new(PathBuf::from(std::env::var("IOTHUB_POSIX_TLS").expect("the folder of the programs")).join(name))
+}
+
 /// A hub with TLS, and what a device needs to find and trust it.
 struct Place {
     server: Server,
     port: u16,
+    dps_port: u16,
     folder: PathBuf,
 }
 
 impl Place {
     fn new(name: &str, hub: Hub) -> Self {
         let mut server = Server::new(hub).unwrap();
-        let port = server.listen_tls(0).unwrap();
+        let (port, dps_port) = (server.listen_tls(0).unwrap(), server.listen_dps_tls(0).unwrap());
         let folder = std::env::temp_dir().join(format!("iothub-posix-tls-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("ca.pem"), server.ca_pem()).unwrap();
-        Self { server, port, folder }
+        Self { server, port, dps_port, folder }
     }
 
     fn start(&self, connection_string: &str, arguments: &[&str]) -> Child {
-        Command::new(std::env::var("IOTHUB_POSIX_TLS").expect("the name of the program"))
+        program("posix-tls")
             .args(["--ca", self.folder.join("ca.pem").to_str().unwrap(), "--port", &self.port.to_string()])
             .args(arguments)
             .env("IOTHUB_CONNECTION_STRING", connection_string)
@@ -48,6 +53,18 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program is there")
+    }
+
+    /// Asks the provisioning service: whether it was assigned, and what it said.
+    fn provision(&self, key: &str) -> (bool, String) {
+        let output = program("provision")
+            .args(["0ne00000001", "reg-001", "--host", "localhost", "--port", &self.dps_port.to_string()])
+            .args(["--ca", self.folder.join("ca.pem").to_str().unwrap()])
+            .env("IOTHUB_KEY", key)
+            .output()
+            .expect("the program is there");
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.success(), String::from_utf8(said).unwrap())
     }
 
     fn wait<T>(&self, what: &str, check: impl FnMut(&mut Hub) -> Option<T>) -> T {
@@ -94,7 +111,7 @@ fn with_key(key: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the program: tests/run c"]
+#[ignore = "needs the programs: tests/run c"]
 fn a_life_with_a_cut_and_a_renewal() {
     let mut hub = hub(Credentials::key(KEY).unwrap());
     let message = hub.send_message("dev1", CloudMessage::new(b"paint").with("colour", "dark red")).unwrap();
@@ -163,7 +180,7 @@ fn a_life_with_a_cut_and_a_renewal() {
 }
 
 #[test]
-#[ignore = "needs the program: tests/run c"]
+#[ignore = "needs the programs: tests/run c"]
 fn a_certificate_instead_of_a_key() {
     let place = Place::new("x509", hub(Credentials::Certificate));
     let own = place.server.issue_client("dev1").unwrap();
@@ -174,6 +191,29 @@ fn a_certificate_instead_of_a_key() {
     place.wait("readings", |hub| (!hub.take_telemetry().is_empty()).then_some(()));
     let (output, text) = terminate(device);
     assert!(output.status.success(), "{text}");
+}
+
+#[test]
+#[ignore = "needs the programs: tests/run c"]
+fn a_device_that_is_told_its_hub() {
+    let mut hub = hub(Credentials::key(KEY).unwrap());
+    let mut enrollment = Enrollment::new(Credentials::key(KEY).unwrap(), "localhost");
+    enrollment.device_id = Some("dev1".to_owned());
+    hub.dps.enroll("reg-001", enrollment);
+    let place = Place::new("dps", hub);
+    let (assigned, said) = place.provision(KEY);
+    assert!(assigned, "{said}");
+    assert_eq!(said, "HostName=localhost;DeviceId=dev1\n");
+    let device = place.start(&format!("{};SharedAccessKey={KEY}", said.trim()), &[]);
+    place.wait("readings", |hub| (!hub.take_telemetry().is_empty()).then_some(()));
+    let (output, text) = terminate(device);
+    assert!(output.status.success(), "{text}");
+
+    place.server.with(|hub| hub.dps.enrollment("reg-001").unwrap().enabled = false);
+    let (assigned, said) = place.provision(KEY);
+    assert!(!assigned && said.contains("the enrollment is disabled"), "{said}");
+    let (assigned, said) = place.provision(OTHER_KEY);
+    assert!(!assigned && said.starts_with("the hub refused: expired or wrong token"), "{said}");
 }
 
 /// Starts a device that cannot sign in, and gives what it said until it waits for another attempt.
@@ -192,7 +232,7 @@ fn in_vain(place: &Place, connection_string: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the program: tests/run c"]
+#[ignore = "needs the programs: tests/run c"]
 fn a_wrong_key_is_not_tried_in_haste() {
     let place = Place::new("refused", hub(Credentials::key(KEY).unwrap()));
     let text = in_vain(&place, &with_key(OTHER_KEY));
@@ -200,7 +240,7 @@ fn a_wrong_key_is_not_tried_in_haste() {
 }
 
 #[test]
-#[ignore = "needs the program: tests/run c"]
+#[ignore = "needs the programs: tests/run c"]
 fn nobody_else_is_believed_to_be_the_hub() {
     // The certificate is good, but another host's.
     let mut place = Place::new("trusted", hub(Credentials::key(KEY).unwrap()));
