@@ -45,11 +45,6 @@ impl Instant {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The same point on a clock that was set back from `latest` to `now`.
-    pub(crate) const fn set_back(self, latest: Self, now: Self) -> Self {
-        Self(self.0.saturating_sub(latest.0.saturating_sub(now.0)))
-    }
-
     /// Whether this is a deadline and not [`Instant::NEVER`]. The upper half tells, since no deadline comes near it.
     pub(crate) const fn is_set(self) -> bool {
         (self.0 >> 32) as u32 != u32::MAX
@@ -132,6 +127,46 @@ impl Duration {
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// A point in a session's time: milliseconds from a base that moves along. It has half the size of an [`Instant`], and a
+/// session has many of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Moment(u32);
+
+impl Moment {
+    /// The base.
+    pub(crate) const START: Self = Self(0);
+    /// Later than all others: a deadline that is not set.
+    pub(crate) const NEVER: Self = Self(u32::MAX);
+
+    /// Whether this is a deadline and not [`Moment::NEVER`].
+    pub(crate) const fn is_set(self) -> bool {
+        self.0 != u32::MAX
+    }
+
+    /// The time from `earlier` to `self`; zero if `earlier` is later, as [`Moment::NEVER`] is.
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time from the base.
+    pub(crate) const fn since_start(self) -> Duration {
+        Duration(self.0)
+    }
+
+    /// The moment `span` later, if it is in reach, or else the last one.
+    pub(crate) const fn after(self, span: Duration) -> Self {
+        match self.0.saturating_add(span.0) {
+            u32::MAX => Self(u32::MAX - 1),
+            at => Self(at),
+        }
+    }
+
+    /// The same moment from a base that is later by `span`: no earlier than that.
+    pub(crate) const fn rebased(self, span: Duration) -> Self {
+        if self.is_set() { Self(self.0.saturating_sub(span.0)) } else { self }
     }
 }
 

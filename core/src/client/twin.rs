@@ -94,11 +94,11 @@ impl TwinSync {
         self.skipped = Some(SkippedResponse { status, request: Request::parse(request_id), payload_len, reader });
     }
 
-    /// When the next GET may be sent; the one after it later still.
-    fn next_fetch(&mut self) -> Instant {
-        let at = self.last + self.apart;
+    /// How long from now until the next GET may be sent; the one after it waits longer still.
+    fn next_fetch(&mut self, now: Instant) -> Duration {
+        let wait = self.apart.saturating_sub(now.since(self.last));
         self.apart = self.apart.saturating_add(self.apart).min(FETCH_APART_MAX);
-        at
+        wait
     }
 }
 
@@ -128,8 +128,7 @@ impl Machine {
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
         let kind = if patch.is_some() { SlotKind::TwinReport } else { SlotKind::TwinGet };
         let ident = self.session.enqueue(parts.storage, kind, first, &Outgoing { patch })?;
-        let deadline = self.session.now() + parts.settings.request_timeout;
-        self.session.await_answer(parts.storage.slots, ident.ticket.slot, deadline);
+        self.session.await_answer(parts.storage.slots, ident.ticket.slot, parts.settings.request_timeout);
         Ok(TwinToken(ident.ticket))
     }
 
@@ -180,11 +179,9 @@ impl Machine {
         if coming || self.twin.failed {
             return;
         }
-        let at = self.twin.next_fetch();
-        if at <= self.session.now() {
-            self.session.wants_request = true;
-        } else {
-            self.session.arm(TimeoutReason::TwinRefetch, at);
+        match self.twin.next_fetch(self.session.now()) {
+            Duration::ZERO => self.session.wants_request = true,
+            wait => self.session.arm_after(TimeoutReason::TwinRefetch, wait),
         }
     }
 

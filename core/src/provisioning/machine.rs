@@ -86,7 +86,7 @@ impl Machine {
         now: Instant,
         call: impl FnOnce(&mut Self, &mut Parts<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.session.tick(now).ok_or(UsageError::BadInstant)?;
+        self.session.tick(parts.storage.slots, now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
         self.session.settle(&parts.storage, &parts.config.settings);
         if !matches!(self.session.state(), State::Connecting | State::Subscribing | State::Ready) {

@@ -1,6 +1,7 @@
 //! How a connection begins, and what its end does to everything in flight.
 
 use super::state::{self, Command, State, Trigger};
+use super::timer::Mark;
 use super::transmit::{Lend, Lent, Ping};
 use super::{DisconnectReason, Ended, POISON_CUTS, Session};
 use crate::config::Settings;
@@ -17,13 +18,12 @@ impl Session {
 
     /// Begins a connection with the CONNECT that stands in the reserve. `now` rebases the clock.
     pub(crate) fn begin(&mut self, storage: &mut Storage<'_>, now: Instant, connect: Range<u32>, clean: bool) {
-        if now < self.now {
-            self.rebase(storage.slots, now);
-        }
+        // An earlier one than the last sets the clock back: what is kept for this connection moves with it.
+        self.tick(storage.slots, now);
+        self.rebase(storage.slots, now);
         self.transition(Trigger::Connect);
-        self.now = now;
-        self.last_out = now;
-        self.last_in = now;
+        self.timers.mark(Mark::LastOut, self.now);
+        self.timers.mark(Mark::LastIn, self.now);
         // 0 is no connection: the tokens of its messages would be the number that stands for none in C.
         self.generation = self.generation.wrapping_add(1).max(1);
         self.error = None;
@@ -32,15 +32,6 @@ impl Session {
         self.clean = clean;
         self.last_sent = None;
         self.acked = false;
-    }
-
-    /// The caller's clock was set back: what is kept for the next connection moves with it.
-    fn rebase(&self, slots: &mut [Slot], now: Instant) {
-        let mut next = self.waiting.first();
-        while let Some(slot) = slots.get_mut(usize::from(next)) {
-            slot.deadline = slot.deadline.set_back(self.now, now);
-            next = self.waiting.after(slots, next);
-        }
     }
 
     /// CONNACK with code 0. Without the hub's session, nothing was delivered before: copies are no duplicates.
@@ -61,7 +52,7 @@ impl Session {
         let first = self.state == State::Subscribing;
         self.transition(Trigger::Subscribed);
         if first {
-            self.ready_at = self.now;
+            self.timers.mark(Mark::Ready, self.now);
         }
         first
     }
@@ -216,7 +207,7 @@ impl Session {
             reason,
             last_sent: self.last_sent,
             suspect: self.suspect(storage.slots),
-            ready_for: self.now.since(self.ready_at),
+            ready_for: self.now.since(self.timers.when(Mark::Ready)),
         });
         self.wipe_connect(storage);
         self.transition(trigger);
@@ -233,7 +224,6 @@ impl Session {
         self.wants_subscribe = false;
         self.wants_request = false;
         self.skip = super::Skip::None;
-        self.ready_at = Instant::NEVER;
         self.in_flight = 0;
         self.awaiting = 0;
         self.asked = 0;

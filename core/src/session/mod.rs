@@ -32,15 +32,18 @@ use crate::storage::arena::Arena;
 use crate::storage::list::{List, NONE, Through};
 use crate::storage::window::Window;
 use crate::storage::{Slot, Storage};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Moment};
 use core::ops::Range;
 use receive::Skip;
 use state::Trigger;
-use timer::Timers;
+use timer::{Mark, Timers};
 use transmit::{Control, Lend, Ping};
 
 /// The packet id of every SUBSCRIBE: one is outstanding at a time, and no slot has this id.
 pub(crate) const SUBSCRIBE_ID: u16 = u16::MAX;
+
+/// Where the base moves along: timeouts of up to 24 days are exact.
+const REBASE_AT: Moment = Moment::START.after(Duration::from_millis(1 << 31));
 
 /// Consecutive connections cut with a PUBLISH lent and no PUBACK after which messages go out one at a time:
 /// the hub closes the link instead of refusing a publish.
@@ -107,12 +110,10 @@ pub(crate) struct Session {
     /// The fatal error that is repeated until `connect`.
     error: Option<Error>,
 
+    /// Where moments count from: the latest `connect`, or later.
+    base: Instant,
     /// The latest `now`; an earlier one counts as this.
-    now: Instant,
-    /// When the last byte of a packet was last confirmed, and when a byte last came in.
-    last_out: Instant,
-    last_in: Instant,
-    ready_at: Instant,
+    now: Moment,
     timers: Timers,
     ended: Option<Ended>,
     control: Control,
@@ -130,10 +131,8 @@ impl Session {
             state: State::Offline,
             error: None,
             generation: 0,
-            now: Instant::ZERO,
-            last_out: Instant::ZERO,
-            last_in: Instant::ZERO,
-            ready_at: Instant::NEVER,
+            base: Instant::ZERO,
+            now: Moment::START,
             timers: Timers::new(),
             arena: Arena::new(reserve),
             free,
@@ -195,20 +194,36 @@ impl Session {
 
     /// Takes the caller's `now`: an earlier one counts as the latest. `None` if it is no instant a caller may pass.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn tick(&mut self, now: Instant) -> Option<()> {
+    pub(crate) fn tick(&mut self, slots: &mut [Slot], now: Instant) -> Option<()> {
         if now > Instant::MAX {
             return None;
         }
-        self.now = self.now.max(now);
+        self.now = self.now.max(Moment::START.after(now.since(self.base)));
+        if self.now > REBASE_AT {
+            self.rebase(slots, now);
+        }
         Some(())
     }
 
     pub(crate) const fn now(&self) -> Instant {
-        self.now
+        self.base.after(self.now.since_start())
+    }
+
+    /// Counts moments from `base`, which is now. What is past is past all the same.
+    fn rebase(&mut self, slots: &mut [Slot], base: Instant) {
+        let span = self.now.since_start();
+        let mut next = self.waiting.first();
+        while let Some(slot) = slots.get_mut(usize::from(next)) {
+            slot.deadline = slot.deadline.rebased(span);
+            next = self.waiting.after(slots, next);
+        }
+        self.timers.rebase(span);
+        self.now = Moment::START;
+        self.base = base;
     }
 
     /// The next deadline and its reason.
-    pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
+    fn due(&self, slots: &[Slot], settings: &Settings) -> Option<(Moment, TimeoutReason)> {
         let (mut at, mut reason) = self.timers.next();
         if let Some(slot) = slots.get(usize::from(self.waiting.first()))
             && slot.deadline < at
@@ -223,30 +238,32 @@ impl Session {
         at.is_set().then_some((at, reason))
     }
 
+    /// As [`due`](Self::due), on the caller's clock.
+    pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
+        self.due(slots, settings).map(|(at, reason)| (self.base.after(at.since_start()), reason))
+    }
+
     /// When a PINGREQ is due (MQTT 3.1.1 §3.1.2.10): by outbound silence, so that inbound traffic cannot
     /// postpone it, and by inbound silence, so that a half-open link is found while the device talks.
-    fn ping_due(&self, settings: &Settings) -> Option<Instant> {
+    fn ping_due(&self, settings: &Settings) -> Option<Moment> {
         // A PINGREQ that was answered before its last byte was confirmed has not counted as sent yet.
         let pinging = self.ping != Ping::Idle || self.lend.is(Lent::Control);
         if settings.keep_alive == 0 || !self.state.is_connected() || pinging {
             return None;
         }
         let interval = Duration::from_secs(u32::from(settings.keep_alive));
-        Some(self.last_out.after(interval.three_quarters()).min(self.last_in.after(interval)))
+        let (out, inbound) = (self.timers.when(Mark::LastOut), self.timers.when(Mark::LastIn));
+        Some(out.after(interval.three_quarters()).min(inbound.after(interval)))
     }
 
     /// Takes the earliest deadline that has passed, disarmed.
     pub(crate) fn pop_due(&mut self, storage: &Storage<'_>, settings: &Settings) -> Option<TimeoutReason> {
-        let (at, reason) = self.deadline(storage.slots, settings)?;
+        let (at, reason) = self.due(storage.slots, settings)?;
         if at > self.now {
             return None;
         }
         self.timers.disarm(reason);
         Some(reason)
-    }
-
-    pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Instant) {
-        self.timers.arm(reason, at);
     }
 
     /// Sets the deadline `span` from now.

@@ -6,7 +6,7 @@ use crate::error::{CapacityError, Error, UsageError};
 use crate::packet::{PacketId, publish};
 use crate::storage::list::{List, NONE};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
-use crate::time::Instant;
+use crate::time::Duration;
 use crate::wire::{MAX_TEXT, Writer, frame};
 use core::ops::Range;
 
@@ -77,9 +77,9 @@ impl Session {
     }
 
     /// Starts the deadline of the twin request in `index`. Deadlines are constant, so the list stays in their order.
-    pub(crate) fn await_answer(&mut self, slots: &mut [Slot], index: u16, deadline: Instant) {
+    pub(crate) fn await_answer(&mut self, slots: &mut [Slot], index: u16, timeout: Duration) {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            slot.deadline = deadline;
+            slot.deadline = self.now.after(timeout);
             self.waiting.push(slots, index);
         }
     }

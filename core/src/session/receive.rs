@@ -1,6 +1,7 @@
 //! One inbound packet: checked, sorted, and matched with what it answers.
 
 use super::state::State;
+use super::timer::Mark;
 use super::transmit::Ping;
 use super::{SUBSCRIBE_ID, Session};
 use crate::config::Settings;
@@ -84,8 +85,8 @@ impl Session {
         self.window.push(storage.inbound, id, decision, self.is_skipping())
     }
 
-    pub(crate) const fn heard(&mut self) {
-        self.last_in = self.now;
+    pub(crate) fn heard(&mut self) {
+        self.timers.mark(Mark::LastIn, self.now);
     }
 
     /// Whether the rest of the input is looked at in this call, behind what it has `consumed`.

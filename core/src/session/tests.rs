@@ -92,7 +92,7 @@ impl Session {
     fn check_timers(&self, storage: &Storage<'_>, settings: &Settings) {
         let armed = |reason| self.timers.is_armed(reason);
         if !self.state.has_connection() {
-            assert_eq!(self.timers.next().0, Instant::NEVER, "off while offline");
+            assert_eq!(self.timers.next().0, Moment::NEVER, "off while offline");
             assert!(!self.lend.is_some() && self.next_lane(storage, settings).is_none());
             assert_eq!((self.in_flight, self.awaiting, self.asked, self.methods, self.window.len()), (0, 0, 0, 0, 0));
             return;
@@ -119,8 +119,8 @@ impl Session {
 }
 
 /// A deadline as it is from now; whether there is one, if no time will pass.
-fn put_deadline(out: &mut Vec<u8>, at: Instant, now: Instant, timed: bool) {
-    let left = if at.is_set() { at.since(now).as_millis() as u32 } else { u32::MAX };
+fn put_deadline(out: &mut Vec<u8>, at: Moment, now: Moment, timed: bool) {
+    let left = at.rebased(now.since_start()).since_start().as_millis() as u32;
     out.extend_from_slice(&if timed { left } else { u32::from(at.is_set()) }.to_le_bytes());
 }
 
@@ -162,9 +162,10 @@ impl Session {
         for index in members(&self.waiting, slots) {
             put_deadline(out, slots[usize::from(index)].deadline, self.now, timed);
         }
-        self.timers.all().iter().for_each(|at| put_deadline(out, *at, self.now, timed));
+        self.timers.deadlines().iter().for_each(|at| put_deadline(out, *at, self.now, timed));
         if timed && self.state.has_connection() {
-            let ago = [self.last_out, self.last_in].map(|at| self.now.since(at).as_millis() as u32);
+            let ago =
+                [Mark::LastOut, Mark::LastIn].map(|mark| self.now.since(self.timers.when(mark)).as_millis() as u32);
             out.extend(ago.iter().flat_map(|ago| ago.to_le_bytes()));
         }
         let lent = [Lent::Connect, Lent::Subscribe, Lent::Request, Lent::Control, Lent::Disconnect];
@@ -205,7 +206,7 @@ fn an_answer_after_the_deadline_is_to_nothing() {
     let settings = Settings::default();
     let mut session = Session::new(0, storage.slots);
     let ticket = session.enqueue(&mut storage, SlotKind::TwinGet, 0x30, &Empty).unwrap().ticket;
-    session.await_answer(storage.slots, ticket.slot, Instant::from_millis(1));
+    session.await_answer(storage.slots, ticket.slot, Duration::from_millis(1));
     session.lend(&mut storage, Lane::Slot(ticket.slot));
     assert_eq!(session.confirm(&mut storage, &settings, 4), Ok(Lent::Slot(ticket.slot)));
     session.timeout(&mut storage, &settings, TimeoutReason::Request);

@@ -1,7 +1,7 @@
 //! Deadlines: one for each reason, disarmed before it is acted upon.
 
 use crate::error::TimeoutReason;
-use crate::time::Instant;
+use crate::time::{Duration, Moment};
 
 /// How many reasons have a deadline of their own here: those before [`TimeoutReason::KeepAlive`]. The keep-alive
 /// and the twin requests compute theirs.
@@ -20,35 +20,66 @@ const REASONS: [TimeoutReason; ARMED] = [
     TimeoutReason::Close,
 ];
 
-/// The deadlines that are set.
+/// What it is remembered when it happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mark {
+    /// The last byte of a packet was confirmed.
+    LastOut = ARMED as isize,
+    /// A byte came in.
+    LastIn,
+    /// The connection became ready.
+    Ready,
+}
+
+/// The deadlines that are set, and behind them the marks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
-    deadlines: [Instant; ARMED],
+    moments: [Moment; ARMED + 3],
 }
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { deadlines: [Instant::NEVER; ARMED] }
+        Self { moments: [Moment::NEVER; ARMED + 3] }
     }
 
-    pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Instant) {
-        if let Some(deadline) = self.deadlines.get_mut(reason as usize) {
-            *deadline = at;
+    pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Moment) {
+        self.put(reason as usize, at);
+    }
+
+    pub(crate) fn mark(&mut self, mark: Mark, at: Moment) {
+        self.put(mark as usize, at);
+    }
+
+    fn put(&mut self, index: usize, at: Moment) {
+        if let Some(moment) = self.moments.get_mut(index) {
+            *moment = at;
         }
     }
 
+    /// When it happened last; [`Moment::NEVER`] if it has not.
+    pub(crate) fn when(&self, mark: Mark) -> Moment {
+        self.moments.get(mark as usize).copied().unwrap_or(Moment::NEVER)
+    }
+
     pub(crate) fn disarm(&mut self, reason: TimeoutReason) {
-        self.arm(reason, Instant::NEVER);
+        self.arm(reason, Moment::NEVER);
     }
 
     pub(crate) fn is_armed(&self, reason: TimeoutReason) -> bool {
-        self.deadlines.get(reason as usize).is_some_and(|deadline| deadline.is_set())
+        self.moments.get(reason as usize).is_some_and(|deadline| deadline.is_set())
     }
 
-    /// The earliest deadline; [`Instant::NEVER`] if none is set.
-    pub(crate) fn next(&self) -> (Instant, TimeoutReason) {
-        let mut earliest = (Instant::NEVER, TimeoutReason::Connack);
-        for (&at, &reason) in self.deadlines.iter().zip(&REASONS) {
+    /// The base is later by `span`.
+    pub(crate) fn rebase(&mut self, span: Duration) {
+        for moment in &mut self.moments {
+            *moment = moment.rebased(span);
+        }
+    }
+
+    /// The earliest deadline; [`Moment::NEVER`] if none is set.
+    pub(crate) fn next(&self) -> (Moment, TimeoutReason) {
+        let mut earliest = (Moment::NEVER, TimeoutReason::Connack);
+        for (&at, &reason) in self.moments.iter().zip(&REASONS) {
             if at < earliest.0 {
                 earliest = (at, reason);
             }
@@ -63,25 +94,26 @@ mod tests {
 
     impl Timers {
         /// Every deadline, set or not.
-        pub(crate) const fn all(&self) -> &[Instant] {
-            &self.deadlines
+        pub(crate) fn deadlines(&self) -> &[Moment] {
+            &self.moments[..ARMED]
         }
     }
 
     #[test]
     fn each_reason_has_its_own_deadline() {
         let mut timers = Timers::new();
-        assert_eq!(timers.next().0, Instant::NEVER);
+        assert_eq!(timers.next().0, Moment::NEVER);
         for (index, reason) in REASONS.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "the table is in the order of the enum");
-            timers.arm(reason, Instant::from_millis(100 - index as u64));
-            assert_eq!(timers.next(), (Instant::from_millis(100 - index as u64), reason));
+            let at = Moment::START.after(Duration::from_millis(100 - index as u64));
+            timers.arm(reason, at);
+            assert_eq!(timers.next(), (at, reason));
         }
         for reason in REASONS.into_iter().rev() {
             assert!(timers.is_armed(reason));
             timers.disarm(reason);
             assert!(!timers.is_armed(reason));
         }
-        assert_eq!(timers.next().0, Instant::NEVER);
+        assert_eq!(timers.next().0, Moment::NEVER);
     }
 }

@@ -5,6 +5,7 @@
 //! their turn comes, so they need no memory that the application could fill (law 12).
 
 use super::state::{State, Trigger};
+use super::timer::Mark;
 use super::{LastSent, Session};
 use crate::config::Settings;
 use crate::error::{TimeoutReason, UsageError};
@@ -277,7 +278,7 @@ impl Session {
             return Ok(Lent::Nothing);
         }
         let what = core::mem::replace(&mut self.lend, Lend::NOTHING).what;
-        self.last_out = self.now;
+        self.timers.mark(Mark::LastOut, self.now);
         match what {
             Lent::Connect => {
                 self.wipe_reserve(storage);
@@ -318,7 +319,7 @@ impl Session {
             SlotKind::TwinGet | SlotKind::TwinReport => {
                 // Anew: the hub's time begins now.
                 self.waiting.remove(storage.slots, index);
-                self.await_answer(storage.slots, index, self.now.after(settings.request_timeout));
+                self.await_answer(storage.slots, index, settings.request_timeout);
             }
             SlotKind::Telemetry0 | SlotKind::Answer | SlotKind::Free => {}
         }

@@ -1,7 +1,7 @@
 //! One record for each command in flight.
 
 use super::list::Link;
-use crate::time::Instant;
+use crate::time::Moment;
 
 /// What a slot is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,13 +82,13 @@ pub struct Slot {
     pub(crate) start: u32,
     pub(crate) len: u32,
     /// Deadline of a twin request that waits for its answer.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Moment,
 }
 
 impl Slot {
     /// A slot that is not in use.
     pub const EMPTY: Self = Self {
-        deadline: Instant::NEVER,
+        deadline: Moment::NEVER,
         start: 0,
         len: 0,
         links: [Link::EMPTY; 3],
