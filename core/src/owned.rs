@@ -17,7 +17,7 @@ pub use rx::RxBytes;
 
 use crate::auth::Identity;
 use crate::client::{Handled, Machine, Parts, Pending, Unacked};
-use crate::config::{ConnectOptions, Settings, Telemetry};
+use crate::config::{Config, ConnectOptions, Settings, Telemetry};
 use crate::error::{Error, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId, TelemetryToken, TwinToken, Withdrawn};
 use crate::session::State;
@@ -82,16 +82,16 @@ impl OwnedClient {
     }
 
     /// One call of the machine.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>) -> T) -> T {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>) -> T) -> T {
         let identity = self.names.identity();
         let inbound_grows = self.memory.inbound_grows();
-        let (mut storage, settings) = (self.memory.storage(), &*self.settings);
-        let mut parts = Parts { storage: &mut storage, identity: &identity, settings, inbound_grows };
+        let config = Config { identity, settings: *self.settings };
+        let mut parts = Parts { storage: self.memory.storage(), config, inbound_grows };
         call(&mut self.machine, &mut parts)
     }
 
     /// One call of the machine; then memory that is not needed any more is given back.
-    fn finish<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>) -> T) -> T {
+    fn finish<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>) -> T) -> T {
         let outcome = self.call(call);
         self.memory.release(&mut self.machine);
         outcome
@@ -100,7 +100,7 @@ impl OwnedClient {
     /// A command, tried again when memory was found for it: slots, and then bytes.
     fn command<T>(
         &mut self,
-        mut command: impl FnMut(&mut Machine, &mut Parts<'_, '_>) -> Result<T, Error>,
+        mut command: impl FnMut(&mut Machine, &mut Parts<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let first = self.memory.expect(&mut self.machine);
         let mut outcome = self.call(&mut command);

@@ -22,8 +22,8 @@ impl Client<'_> {
     ///
     /// [`UsageError::WrongIdentity`] for module inputs on a device or messages on a module.
     pub fn subscribe(&mut self, now: Instant, features: Features) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.subscribe(&mut parts, now, features)
+        let Self { machine, parts } = self;
+        machine.subscribe(parts, now, features)
     }
 
     /// Queues a message, in every state.
@@ -34,8 +34,8 @@ impl Client<'_> {
     /// [`UsageError::MessageTooLarge`], [`UsageError::TopicTooLong`], [`UsageError::BadText`] for what the hub
     /// would answer by closing the connection.
     pub fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.send_telemetry(&mut parts, now, message)
+        let Self { machine, parts } = self;
+        machine.send_telemetry(parts, now, message)
     }
 
     /// Takes a message back: it is not sent (again), and no acknowledgement is reported.
@@ -44,8 +44,8 @@ impl Client<'_> {
     ///
     /// [`UsageError::Stale`] if it is settled already.
     pub fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error> {
-        let (machine, mut parts) = self.split();
-        machine.telemetry_withdraw(&mut parts, now, token)
+        let Self { machine, parts } = self;
+        machine.telemetry_withdraw(parts, now, token)
     }
 
     /// Accepts a message: its PUBACK leaves when the earlier messages are decided.
@@ -54,8 +54,8 @@ impl Client<'_> {
     ///
     /// [`UsageError::Stale`] if it was decided before or its connection is over.
     pub fn message_accept(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.settle_message(&mut parts, now, token, Decision::Accepted)
+        let Self { machine, parts } = self;
+        machine.settle_message(parts, now, token, Decision::Accepted)
     }
 
     /// Leaves a message with the hub: no PUBACK, so it comes again on a later connection.
@@ -64,8 +64,8 @@ impl Client<'_> {
     ///
     /// [`UsageError::Stale`] if it was decided before or its connection is over.
     pub fn message_leave(&mut self, now: Instant, token: MessageToken) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.settle_message(&mut parts, now, token, Decision::Left)
+        let Self { machine, parts } = self;
+        machine.settle_message(parts, now, token, Decision::Left)
     }
 
     /// Answers a direct method with an HTTP-like status and JSON, or nothing. The request is named by its
@@ -82,7 +82,7 @@ impl Client<'_> {
         status: u16,
         body: &[u8],
     ) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.method_respond(&mut parts, now, request.into(), status, body)
+        let Self { machine, parts } = self;
+        machine.method_respond(parts, now, request.into(), status, body)
     }
 }

@@ -26,14 +26,14 @@ pub struct Handled<'i> {
 impl Machine {
     pub(crate) fn handle_input<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             if let Some(token) = this.accept_next.take() {
-                this.decide(parts.storage, token, Decision::Accepted);
+                this.decide(&mut parts.storage, token, Decision::Accepted);
             }
             if input.len() > this.unread {
                 this.session.heard();
@@ -48,7 +48,7 @@ impl Machine {
 
     fn take_input<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
@@ -59,7 +59,7 @@ impl Machine {
             if handled.event.is_some() {
                 break;
             }
-            if !self.session.listens(parts.storage, parts.settings, input, &mut handled.consumed)? {
+            if !self.session.listens(&parts.storage, &parts.config.settings, input, &mut handled.consumed)? {
                 break;
             }
             #[cfg(feature = "alloc")]
@@ -70,7 +70,7 @@ impl Machine {
                 }
             }
             let Handled { consumed, needed, .. } = &mut *handled;
-            if !self.session.look(parts.storage, parts.settings, input, consumed, needed, &mut step) {
+            if !self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
                 break;
             }
         }
@@ -81,7 +81,7 @@ impl Machine {
     }
 
     /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
-    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_, '_>) -> Option<Event<'i>> {
+    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
         if let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
             let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
             return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
@@ -98,12 +98,12 @@ impl Machine {
 
     /// What `incoming` means to the application; if it is nothing, what waits.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn event<'i>(&mut self, parts: &mut Parts<'_, '_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
+    fn event<'i>(&mut self, parts: &mut Parts<'_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
         *event = match *incoming {
             Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => self.waiting_event(parts),
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Publish { ref publish, skipped } => {
-                let inbound = topic::parse(publish.topic, device(parts.identity));
+                let inbound = topic::parse(publish.topic, device(&parts.config.identity));
                 self.publish(parts, publish, inbound, skipped)
             }
             Incoming::Accepted { session_present } => {
@@ -122,7 +122,7 @@ impl Machine {
 
     /// SUBACK: codes and filters stand in the same order (MQTT-3.9.3-1).
     #[cfg_attr(target_os = "none", inline(never))]
-    fn subscribed<'i>(&mut self, parts: &mut Parts<'_, '_>, suback: &Suback<'_>) -> Option<Event<'i>> {
+    fn subscribed<'i>(&mut self, parts: &mut Parts<'_>, suback: &Suback<'_>) -> Option<Event<'i>> {
         let asked = core::mem::take(&mut self.asked);
         let mut refused = Features::NONE;
         for (feature, code) in asked.iter().zip(suback.codes()) {
@@ -143,7 +143,7 @@ impl Machine {
     }
 
     /// `Ready` is an event of its own, told before any later byte is looked at.
-    fn now_ready(&mut self, parts: &Parts<'_, '_>) {
+    fn now_ready(&mut self, parts: &Parts<'_>) {
         if self.session.subscribed() {
             self.ready = true;
             self.sync_start(parts, Features::NONE);
@@ -153,7 +153,7 @@ impl Machine {
     /// A PUBLISH came. With `skipped` its payload, of so many bytes, is larger than the receive buffer and passes by.
     fn publish<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         publish: &Publish<'i>,
         inbound: Inbound<'i>,
         skipped: Option<u32>,
@@ -196,7 +196,7 @@ impl Machine {
     /// tell now.
     fn skipped<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         inbound: Inbound<'i>,
         payload_len: u32,
     ) -> Option<Option<RequestId<'i>>> {
@@ -219,10 +219,10 @@ impl Machine {
     }
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
-    fn await_decision(&mut self, parts: &mut Parts<'_, '_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.remember(parts.storage, publish.id?, Decision::Undecided)?;
+    fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
+        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
-        if parts.settings.auto_accept {
+        if parts.config.settings.auto_accept {
             self.accept_next = Some(token);
         }
         Some(token)
@@ -230,9 +230,9 @@ impl Machine {
 
     /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
     /// window is full it is not, which for these topics has no consequence but a second copy.
-    fn acknowledge(&mut self, parts: &mut Parts<'_, '_>, publish: &Publish<'_>) -> Option<MessageToken> {
+    fn acknowledge(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
         if let Some(id) = publish.id {
-            let _ = self.session.remember(parts.storage, id, Decision::Accepted);
+            let _ = self.session.remember(&mut parts.storage, id, Decision::Accepted);
         }
         None
     }

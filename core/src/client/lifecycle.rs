@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 impl Machine {
     pub(crate) fn connect(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         options: &ConnectOptions<'_>,
     ) -> Result<(), Error> {
@@ -26,9 +26,9 @@ impl Machine {
             return Err(UsageError::BadInstant.into());
         }
         self.session.check(Command::Connect)?;
-        check_options(parts.identity, options)?;
+        check_options(&parts.config.identity, options)?;
         let packet = self.write_connect(parts, options)?;
-        self.session.begin(parts.storage, now, packet, parts.settings.clean_session);
+        self.session.begin(&mut parts.storage, now, packet, parts.config.settings.clean_session);
         self.asked = Features::NONE;
         self.granted = Features::NONE;
         self.refused = Features::NONE;
@@ -38,17 +38,18 @@ impl Machine {
         self.unread = 0;
         self.twin.reset();
         if let Some(lifetime) = options.lifetime {
-            let left = renew_after(lifetime, parts.settings.credential_margin, options.random);
+            let left = renew_after(lifetime, parts.config.settings.credential_margin, options.random);
             self.session.arm_after(TimeoutReason::Credential, left);
         }
-        self.session.settle(parts.storage, parts.settings);
+        self.session.settle(&parts.storage, &parts.config.settings);
         Ok(())
     }
 
     /// Writes CONNECT into the reserve, whole or not at all.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn write_connect(&self, parts: &mut Parts<'_, '_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
-        let (identity, settings, device) = (parts.identity, parts.settings, super::machine::device(parts.identity));
+    fn write_connect(&self, parts: &mut Parts<'_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
+        let (identity, settings, device) =
+            (&parts.config.identity, &parts.config.settings, super::machine::device(&parts.config.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let mut topic_len = 0;
         let mut will_topic = |w: &mut Writer<'_>| {
@@ -79,30 +80,25 @@ impl Machine {
         outcome
     }
 
-    pub(crate) fn disconnect(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn disconnect(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             this.session.check(Command::Disconnect)?;
-            this.session.disconnect(parts.storage, parts.settings);
+            this.session.disconnect(&mut parts.storage, &parts.config.settings);
             Ok(())
         })
     }
 
-    pub(crate) fn handle_eof(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn handle_eof(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            this.session.eof(parts.storage);
+            this.session.eof(&mut parts.storage);
             Ok(())
         })
     }
 
-    pub(crate) fn subscribe(
-        &mut self,
-        parts: &mut Parts<'_, '_>,
-        now: Instant,
-        features: Features,
-    ) -> Result<(), Error> {
+    pub(crate) fn subscribe(&mut self, parts: &mut Parts<'_>, now: Instant, features: Features) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             this.session.check(Command::Queue)?;
-            check_features(parts.identity, features)?;
+            check_features(&parts.config.identity, features)?;
             this.wanted = this.wanted.union(features);
             // Asking again is how a refused filter is tried again.
             this.refused = this.refused.difference(features);
@@ -117,15 +113,15 @@ impl Machine {
         self.session.wants_subscribe = self.session.state().is_connected() && !missing.is_empty();
     }
 
-    pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             // Also after a fatal error: the deadlines of requests not yet sent run on.
-            while let Some(reason) = this.session.pop_due(parts.storage, parts.settings) {
+            while let Some(reason) = this.session.pop_due(&parts.storage, &parts.config.settings) {
                 match reason {
                     TimeoutReason::Credential => this.credential_due = true,
                     TimeoutReason::TwinSync => this.sync_retry(),
                     TimeoutReason::TwinRefetch => this.session.wants_request = true,
-                    _ => this.session.timeout(parts.storage, parts.settings, reason),
+                    _ => this.session.timeout(&mut parts.storage, &parts.config.settings, reason),
                 }
             }
             this.session.error().map_or(Ok(()), Err)

@@ -2,7 +2,7 @@
 
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::Connect;
@@ -16,13 +16,25 @@ use crate::wire::{Writer, frame};
 use core::ops::Range;
 
 /// What the machine does not hold: memory, identity and settings, from whoever owns them.
-pub(crate) struct Parts<'p, 's> {
-    pub(crate) storage: &'p mut Storage<'s>,
-    pub(crate) identity: &'p Identity<'p>,
-    pub(crate) settings: &'p Settings,
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) storage: Storage<'a>,
+    pub(crate) config: Config<'a>,
     /// Whether the owner can make more room for inbound records: input then stops where that is needed.
     #[cfg(feature = "alloc")]
     pub(crate) inbound_grows: bool,
+}
+
+impl<'a> Parts<'a> {
+    /// Memory that does not grow, and the rest.
+    pub(crate) const fn new(storage: Storage<'a>, config: Config<'a>) -> Self {
+        Self {
+            storage,
+            config,
+            #[cfg(feature = "alloc")]
+            inbound_grows: false,
+        }
+    }
 }
 
 /// How much memory an owner has, or may come to have.
@@ -130,13 +142,13 @@ impl Machine {
     /// Runs `call` at `now`, and what follows from any call after it.
     pub(super) fn at<T>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
-        call: impl FnOnce(&mut Self, &mut Parts<'_, '_>) -> Result<T, Error>,
+        call: impl FnOnce(&mut Self, &mut Parts<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.session.tick(parts.storage.slots, now).ok_or(UsageError::BadInstant)?;
         let outcome = call(self, parts);
-        self.session.settle(parts.storage, parts.settings);
+        self.session.settle(&parts.storage, &parts.config.settings);
         outcome
     }
 

@@ -12,14 +12,14 @@ impl Machine {
     /// Accepts or leaves the message `token`.
     pub(crate) fn settle_message(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         token: MessageToken,
         decision: Decision,
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
             let connected = this.session.check(Command::Settle).is_ok();
-            if !connected || !this.decide(parts.storage, token, decision) {
+            if !connected || !this.decide(&mut parts.storage, token, decision) {
                 return Err(UsageError::Stale.into());
             }
             Ok(())

@@ -17,7 +17,7 @@ const MAX_BODY: usize = 128 * 1024;
 impl Machine {
     pub(crate) fn method_respond(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         request: RequestId<'_>,
         status: u16,
@@ -33,7 +33,7 @@ impl Machine {
             }
             let answer = Answer { status, request: request.as_str().as_bytes(), body };
             let first = publish::first_byte(QoS::AtMostOnce, false, false);
-            this.session.enqueue(parts.storage, SlotKind::Answer, first, &answer)?;
+            this.session.enqueue(&mut parts.storage, SlotKind::Answer, first, &answer)?;
             this.session.method_answered();
             Ok(())
         })

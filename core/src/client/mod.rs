@@ -114,8 +114,7 @@ pub(crate) use machine::{Limits, Machine, Parts};
 #[repr(C)] // The machine first: see `Session`.
 pub struct Client<'a> {
     machine: Machine,
-    storage: Storage<'a>,
-    config: Config<'a>,
+    parts: Parts<'a>,
 }
 
 impl<'a> Client<'a> {
@@ -127,7 +126,10 @@ impl<'a> Client<'a> {
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if `tx` cannot hold the handshake.
     pub fn new(config: Config<'a>, storage: Storage<'a>) -> Result<Self, Error> {
         let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
-        Ok(Self { machine: Machine::new(reserve, config.settings.features, storage.slots), storage, config })
+        Ok(Self {
+            machine: Machine::new(reserve, config.settings.features, storage.slots),
+            parts: Parts::new(storage, config),
+        })
     }
 
     /// As [`new`](Self::new), in `place`: a client has some 600 bytes, which a small device does not want on its stack.
@@ -164,19 +166,7 @@ impl<'a> Client<'a> {
         storage: Storage<'a>,
     ) -> &'p mut Self {
         let machine = Machine::new(reserve, config.settings.features, storage.slots);
-        place.write(Self { machine, storage, config })
-    }
-
-    fn split(&mut self) -> (&mut Machine, Parts<'_, 'a>) {
-        let Config { identity, settings } = &self.config;
-        let parts = Parts {
-            storage: &mut self.storage,
-            identity,
-            settings,
-            #[cfg(feature = "alloc")]
-            inbound_grows: false,
-        };
-        (&mut self.machine, parts)
+        place.write(Self { machine, parts: Parts::new(storage, config) })
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are
@@ -189,8 +179,8 @@ impl<'a> Client<'a> {
     /// [`CapacityError::TooLarge`](crate::error::CapacityError::TooLarge) if CONNECT is larger than its reserve
     /// (see [`Settings::connect_reserve`](crate::Settings::connect_reserve)).
     pub fn connect(&mut self, now: Instant, options: &ConnectOptions<'_>) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.connect(&mut parts, now, options)
+        let Self { machine, parts } = self;
+        machine.connect(parts, now, options)
     }
 
     /// Bytes came in. Looks at the front of `input` until there is an event or no whole packet is left.
@@ -216,8 +206,8 @@ impl<'a> Client<'a> {
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.handle_input(&mut parts, now, input, handled)
+        let Self { machine, parts } = self;
+        machine.handle_input(parts, now, input, handled)
     }
 
     /// The next event out of `rx`; `None` when it has no whole packet left. The same as
@@ -246,7 +236,7 @@ impl<'a> Client<'a> {
         rx: &'r mut RxBuffer<'_>,
         handled: &mut Handled<'r>,
     ) -> Result<(), Error> {
-        let (capacity, needed) = (rx.capacity(), self.config.settings.max_packet as usize);
+        let (capacity, needed) = (rx.capacity(), self.parts.config.settings.max_packet as usize);
         if capacity < needed {
             return Err(UsageError::RxTooSmall { capacity, needed }.into());
         }
@@ -276,9 +266,9 @@ impl<'a> Client<'a> {
     /// The bytes to send next: one packet, or the rest of one. Lent, see law 11.
     #[must_use = "bytes lent are counted as sent in part"]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        let (machine, mut parts) = self.split();
-        machine.prepare_transmit(&mut parts);
-        self.machine.lent_bytes(self.storage.tx)
+        let Self { machine, parts } = self;
+        machine.prepare_transmit(parts);
+        self.machine.lent_bytes(self.parts.storage.tx)
     }
 
     /// The first `count` of the bytes lent were sent. A lend ends with its connection: a transfer that completes after
@@ -288,8 +278,8 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError::BadConfirm`] if that is more than was lent.
     pub fn confirm_transmit(&mut self, now: Instant, count: usize) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.confirm_transmit(&mut parts, now, count)
+        let Self { machine, parts } = self;
+        machine.confirm_transmit(parts, now, count)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None`: only bytes or commands change anything.
@@ -305,7 +295,7 @@ impl<'a> Client<'a> {
     }
 
     fn deadline(&self) -> Option<(Instant, TimeoutReason)> {
-        self.machine.deadline(self.storage.slots, &self.config.settings)
+        self.machine.deadline(self.parts.storage.slots, &self.parts.config.settings)
     }
 
     /// Time has come. Early calls do nothing, late ones are safe.
@@ -314,8 +304,8 @@ impl<'a> Client<'a> {
     ///
     /// [`Error::TimedOut`] if a deadline passed that means a dead link; it is repeated until `connect`.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.handle_timeout(&mut parts, now)
+        let Self { machine, parts } = self;
+        machine.handle_timeout(parts, now)
     }
 
     /// The transport is gone, by whatever cause. [`Event::Disconnected`] tells what was known.
@@ -324,8 +314,8 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError::BadInstant`].
     pub fn handle_eof(&mut self, now: Instant) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.handle_eof(&mut parts, now)
+        let Self { machine, parts } = self;
+        machine.handle_eof(parts, now)
     }
 
     /// A polite end: nothing new is begun, what is in flight settles (at most
@@ -336,8 +326,8 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError::InvalidState`] after a fatal error.
     pub fn disconnect(&mut self, now: Instant) -> Result<(), Error> {
-        let (machine, mut parts) = self.split();
-        machine.disconnect(&mut parts, now)
+        let Self { machine, parts } = self;
+        machine.disconnect(parts, now)
     }
 
     /// Where the connection is.
@@ -349,7 +339,7 @@ impl<'a> Client<'a> {
     /// What is not settled.
     #[must_use]
     pub fn pending(&self) -> Pending {
-        self.machine.pending(self.storage.slots)
+        self.machine.pending(self.parts.storage.slots)
     }
 
     /// Whether a byte of a message has left, so that the hub may have it: what
@@ -359,19 +349,19 @@ impl<'a> Client<'a> {
     ///
     /// [`UsageError::Stale`] if it is settled already.
     pub fn telemetry_sent(&self, token: TelemetryToken) -> Result<bool, UsageError> {
-        self.machine.telemetry_sent(self.storage.slots, token)
+        self.machine.telemetry_sent(self.parts.storage.slots, token)
     }
 
     /// QoS 1 telemetry not acknowledged, sent or not, oldest first.
     #[must_use]
     pub fn unacked(&self) -> Unacked<'_> {
-        Unacked::new(&self.machine, self.storage.slots)
+        Unacked::new(&self.machine, self.parts.storage.slots)
     }
 
     /// Bytes of the largest packet that fits now.
     #[must_use]
     pub fn tx_free(&self) -> usize {
-        self.machine.tx_free(self.storage.slots, self.storage.tx.len())
+        self.machine.tx_free(self.parts.storage.slots, self.parts.storage.tx.len())
     }
 
     /// Acknowledgements and answers that matched nothing since the client was made: a confused peer, or late
@@ -384,14 +374,14 @@ impl<'a> Client<'a> {
     /// What it was made with.
     #[must_use]
     pub const fn config(&self) -> &Config<'a> {
-        &self.config
+        &self.parts.config
     }
 }
 
 /// A CONNECT that was not sent leaves no password behind (law 10).
 impl Drop for Client<'_> {
     fn drop(&mut self) {
-        self.machine.forget_password(&mut self.storage);
+        self.machine.forget_password(&mut self.parts.storage);
     }
 }
 

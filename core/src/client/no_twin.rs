@@ -20,17 +20,17 @@ impl TwinSync {
 }
 
 impl Machine {
-    pub(super) const fn lend_sync_get(&mut self, _: &mut Parts<'_, '_>) {}
+    pub(super) const fn lend_sync_get(&mut self, _: &mut Parts<'_>) {}
 
-    pub(super) const fn sync_sent(&mut self, _: &Parts<'_, '_>) {}
+    pub(super) const fn sync_sent(&mut self, _: &Parts<'_>) {}
 
-    pub(super) const fn sync_start(&mut self, _: &Parts<'_, '_>, _before: Features) {}
+    pub(super) const fn sync_start(&mut self, _: &Parts<'_>, _before: Features) {}
 
     pub(super) const fn sync_retry(&mut self) {}
 
     pub(super) const fn twin_desired<'i>(
         &mut self,
-        _: &Parts<'_, '_>,
+        _: &Parts<'_>,
         _version: Option<u64>,
         _payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
@@ -39,7 +39,7 @@ impl Machine {
 
     pub(super) const fn twin_response<'i>(
         &mut self,
-        _: &mut Parts<'_, '_>,
+        _: &mut Parts<'_>,
         _status: u16,
         _request_id: &str,
         _version: Option<u64>,
@@ -48,12 +48,7 @@ impl Machine {
         None
     }
 
-    pub(super) const fn skipped_piece<'i>(
-        &mut self,
-        _: &Parts<'_, '_>,
-        _bytes: &[u8],
-        _last: bool,
-    ) -> Option<Event<'i>> {
+    pub(super) const fn skipped_piece<'i>(&mut self, _: &Parts<'_>, _bytes: &[u8], _last: bool) -> Option<Event<'i>> {
         None
     }
 }

@@ -10,15 +10,15 @@ use crate::wire::{Writer, frame};
 
 impl Machine {
     /// Chooses the next packet, if none is lent.
-    pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_, '_>) {
+    pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_>) {
         if self.session.is_lending() {
             return;
         }
-        match self.session.next_lane(parts.storage, parts.settings) {
+        match self.session.next_lane(&parts.storage, &parts.config.settings) {
             None => {}
             Some(Lane::Subscribe) => self.lend_subscribe(parts),
             Some(Lane::Request) => self.lend_sync_get(parts),
-            Some(lane) => self.session.lend(parts.storage, lane),
+            Some(lane) => self.session.lend(&mut parts.storage, lane),
         }
     }
 
@@ -26,14 +26,9 @@ impl Machine {
         self.session.lent_bytes(tx)
     }
 
-    pub(crate) fn confirm_transmit(
-        &mut self,
-        parts: &mut Parts<'_, '_>,
-        now: Instant,
-        count: usize,
-    ) -> Result<(), Error> {
+    pub(crate) fn confirm_transmit(&mut self, parts: &mut Parts<'_>, now: Instant, count: usize) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            let sent = this.session.confirm(parts.storage, parts.settings, count)?;
+            let sent = this.session.confirm(&mut parts.storage, &parts.config.settings, count)?;
             if sent == Lent::Request {
                 this.sync_sent(parts);
             }
@@ -42,9 +37,9 @@ impl Machine {
     }
 
     /// One SUBSCRIBE with every filter that is wanted and was not asked for on this connection.
-    fn lend_subscribe(&mut self, parts: &mut Parts<'_, '_>) {
+    fn lend_subscribe(&mut self, parts: &mut Parts<'_>) {
         let features = self.wanted.difference(self.granted).difference(self.refused);
-        let device = super::machine::device(parts.identity);
+        let device = super::machine::device(&parts.config.identity);
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let mut writer = frame::body_writer(room, frame::MAX_HEADER);
         put_subscribe(&mut writer, device, features);

@@ -18,31 +18,31 @@ const MAX_MESSAGE: usize = 256 * 1024;
 impl Machine {
     pub(crate) fn send_telemetry(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         message: &Telemetry<'_>,
     ) -> Result<TelemetryToken, Error> {
         self.at(parts, now, |this, parts| {
-            let device = device(parts.identity);
-            check_output(parts.identity, message.system)?;
+            let device = device(&parts.config.identity);
+            check_output(&parts.config.identity, message.system)?;
             properties::check(message.properties)?;
             let kind = match message.qos {
                 QoS::AtMostOnce => SlotKind::Telemetry0,
                 QoS::AtLeastOnce => SlotKind::Telemetry1,
             };
             let first = publish::first_byte(message.qos, false, false);
-            let ident = this.session.enqueue(parts.storage, kind, first, &Outgoing { device, message })?;
+            let ident = this.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message })?;
             Ok(TelemetryToken(ident.ticket))
         })
     }
 
     pub(crate) fn telemetry_withdraw(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         token: TelemetryToken,
     ) -> Result<Withdrawn, Error> {
-        self.at(parts, now, |this, parts| Ok(this.session.withdraw(parts.storage, token.0)?))
+        self.at(parts, now, |this, parts| Ok(this.session.withdraw(&mut parts.storage, token.0)?))
     }
 
     pub(crate) fn telemetry_sent(&self, slots: &[Slot], token: TelemetryToken) -> Result<bool, UsageError> {

@@ -103,13 +103,13 @@ impl TwinSync {
 }
 
 impl Machine {
-    pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<TwinToken, Error> {
+    pub(crate) fn twin_get(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<TwinToken, Error> {
         self.at(parts, now, |this, parts| this.twin_request(parts, None))
     }
 
     pub(crate) fn twin_report(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         now: Instant,
         patch: &[u8],
     ) -> Result<TwinToken, Error> {
@@ -121,19 +121,19 @@ impl Machine {
     }
 
     /// Queues a report of `patch`, or a GET.
-    fn twin_request(&mut self, parts: &mut Parts<'_, '_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
+    fn twin_request(&mut self, parts: &mut Parts<'_>, patch: Option<&[u8]>) -> Result<TwinToken, Error> {
         if !self.wanted.contains(Features::TWIN) || self.refused.contains(Features::TWIN) {
             return Err(UsageError::NotSubscribed.into());
         }
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
         let kind = if patch.is_some() { SlotKind::TwinReport } else { SlotKind::TwinGet };
-        let ident = self.session.enqueue(parts.storage, kind, first, &Outgoing { patch })?;
-        self.session.await_answer(parts.storage.slots, ident.ticket.slot, parts.settings.request_timeout);
+        let ident = self.session.enqueue(&mut parts.storage, kind, first, &Outgoing { patch })?;
+        self.session.await_answer(parts.storage.slots, ident.ticket.slot, parts.config.settings.request_timeout);
         Ok(TwinToken(ident.ticket))
     }
 
     /// The GET of synchronisation.
-    pub(super) fn lend_sync_get(&mut self, parts: &mut Parts<'_, '_>) {
+    pub(super) fn lend_sync_get(&mut self, parts: &mut Parts<'_>) {
         let number = self.twin.next_get(self.session.now());
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
         let first = publish::first_byte(QoS::AtMostOnce, false, false);
@@ -146,24 +146,24 @@ impl Machine {
     }
 
     /// It is sent: the hub's time begins.
-    pub(super) fn sync_sent(&mut self, parts: &Parts<'_, '_>) {
+    pub(super) fn sync_sent(&mut self, parts: &Parts<'_>) {
         if self.twin.outstanding {
-            self.session.arm_after(TimeoutReason::TwinSync, parts.settings.request_timeout);
+            self.session.arm_after(TimeoutReason::TwinSync, parts.config.settings.request_timeout);
         }
     }
 
     /// The first fetch of a connection: when both filters are granted that were not both so `before`.
-    pub(super) fn sync_start(&mut self, parts: &Parts<'_, '_>, before: Features) {
-        if parts.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
+    pub(super) fn sync_start(&mut self, parts: &Parts<'_>, before: Features) {
+        if parts.config.settings.twin_sync && self.granted.contains(NEEDED) && !before.contains(NEEDED) {
             self.session.wants_request = true;
         }
     }
 
     /// Whether patches are held against the version the application has. On a resumed session they may come
     /// before SUBACK.
-    fn is_synced(&self, parts: &Parts<'_, '_>) -> bool {
+    fn is_synced(&self, parts: &Parts<'_>) -> bool {
         let subscribed = self.granted.contains(NEEDED) || self.session.state() == State::Subscribing;
-        parts.settings.twin_sync && !self.twin.failed && subscribed
+        parts.config.settings.twin_sync && !self.twin.failed && subscribed
     }
 
     /// The fetch failed for now: throttled, trouble at the hub, or no answer.
@@ -212,7 +212,7 @@ impl Machine {
 
     pub(super) fn twin_desired<'i>(
         &mut self,
-        parts: &Parts<'_, '_>,
+        parts: &Parts<'_>,
         version: Option<u64>,
         payload: Option<&'i [u8]>,
     ) -> Option<Event<'i>> {
@@ -238,7 +238,7 @@ impl Machine {
     /// The answer to the twin request with this `$rid`.
     pub(super) fn twin_response<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         status: u16,
         request_id: &str,
         version: Option<u64>,
@@ -252,7 +252,7 @@ impl Machine {
     #[cfg_attr(target_os = "none", inline(never))]
     fn answered<'i>(
         &mut self,
-        parts: &mut Parts<'_, '_>,
+        parts: &mut Parts<'_>,
         status: u16,
         request: Option<Request>,
         version: Option<u64>,
@@ -284,7 +284,7 @@ impl Machine {
                     Err(reason) => Event::RequestFailed { token, reason, payload: &[] },
                     Ok(payload) => {
                         let version = desired_version(payload);
-                        let synced = parts.settings.twin_sync && version.is_some();
+                        let synced = parts.config.settings.twin_sync && version.is_some();
                         let stale = synced && self.sync_document(version);
                         Event::TwinDocument { token: Some(token), version, stale, payload }
                     }
@@ -298,12 +298,7 @@ impl Machine {
     }
 
     /// A piece of a PUBLISH that is skipped. Only a twin response is of interest: at its end it is told.
-    pub(super) fn skipped_piece<'i>(
-        &mut self,
-        parts: &mut Parts<'_, '_>,
-        bytes: &[u8],
-        last: bool,
-    ) -> Option<Event<'i>> {
+    pub(super) fn skipped_piece<'i>(&mut self, parts: &mut Parts<'_>, bytes: &[u8], last: bool) -> Option<Event<'i>> {
         let skipped = self.twin.skipped.as_mut()?;
         skipped.reader.feed(bytes);
         if !last {
@@ -335,7 +330,7 @@ impl Machine {
         Some(())
     }
 
-    fn application_answered(&mut self, parts: &mut Parts<'_, '_>, ticket: Ticket) -> Option<SlotKind> {
+    fn application_answered(&mut self, parts: &mut Parts<'_>, ticket: Ticket) -> Option<SlotKind> {
         let kind = self.session.answered(parts.storage.slots, ticket);
         if kind.is_none() {
             self.session.count_stray();

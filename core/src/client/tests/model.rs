@@ -455,8 +455,8 @@ impl<'m> Model<'m> {
 
     fn check(&mut self) {
         let machine = &self.client.machine;
-        machine.session.check_consistent(&self.client.storage, &self.client.config.settings);
-        machine.check_consistent(&self.client.config.settings);
+        machine.session.check_consistent(&self.client.parts.storage, &self.client.config().settings);
+        machine.check_consistent(&self.client.config().settings);
         let unacked: Vec<_> = self.client.unacked().collect();
         let known: Vec<_> = self.messages.values().map(|message| message.token).collect();
         // The model does not hear of QoS 0 that a cut took.

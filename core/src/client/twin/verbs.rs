@@ -18,8 +18,8 @@ impl Client<'_> {
     ///
     /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; [`CapacityError`].
     pub fn twin_get(&mut self, now: Instant) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_get(&mut parts, now)
+        let Self { machine, parts } = self;
+        machine.twin_get(parts, now)
     }
 
     /// Reports properties: a JSON merge patch. It ends in [`Event::TwinReported`] or [`Event::RequestFailed`].
@@ -29,7 +29,7 @@ impl Client<'_> {
     /// [`UsageError::NotSubscribed`] without [`Features::TWIN`]; with the feature `json`,
     /// [`UsageError::BadPatch`] for what breaks a rule of twins; [`CapacityError`].
     pub fn twin_report(&mut self, now: Instant, patch: &[u8]) -> Result<TwinToken, Error> {
-        let (machine, mut parts) = self.split();
-        machine.twin_report(&mut parts, now, patch)
+        let Self { machine, parts } = self;
+        machine.twin_report(parts, now, patch)
     }
 }

@@ -273,15 +273,10 @@ impl World {
     }
 
     /// The machine in its memory, as a `Client` has it; but that wipes the memory when it goes.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_, '_>, Instant) -> T) -> T {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>, Instant) -> T) -> T {
         let Memory { tx, slots, inbound } = &mut self.memory;
-        let mut parts = Parts {
-            storage: &mut Storage { tx, slots, inbound },
-            identity: &identity(),
-            settings: &self.settings,
-            #[cfg(feature = "alloc")]
-            inbound_grows: false,
-        };
+        let config = Config { identity: identity(), settings: self.settings };
+        let mut parts = Parts::new(Storage { tx, slots, inbound }, config);
         call(&mut self.machine, &mut parts, self.now)
     }
 
@@ -580,7 +575,7 @@ impl World {
     /// What must hold in every state.
     pub(super) fn check(&mut self) {
         let consistent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.call(|machine, parts, _| machine.session.check_consistent(parts.storage, parts.settings));
+            self.call(|machine, parts, _| machine.session.check_consistent(&parts.storage, &parts.config.settings));
             self.machine.check_consistent(&self.settings);
         }));
         invariant!("consistent", consistent.is_ok());
