@@ -126,6 +126,8 @@ pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
+#[cfg(feature = "alloc")]
+pub use provisioning::OwnedProvisioningClient;
 pub use provisioning::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};

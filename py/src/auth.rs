@@ -1,7 +1,7 @@
 //! Connection strings and SAS tokens.
 
 use crate::errors::{bad_connection_string, bad_key};
-use crate::identity::{Identity, written};
+use crate::identity::{Identity, Registration, written};
 use iothub_proto::auth::{
     ConnectionString as Parsed, Credential, Identity as Named, Resource, SharedAccessKey as Key, put_string_to_sign,
     put_token,
@@ -43,7 +43,7 @@ impl SharedAccessKey {
         self.0.sign(message)
     }
 
-    /// A SAS token for an identity, or for a resource URI that is percent-encoded already.
+    /// A SAS token for an identity, for a registration, or for a resource URI that is percent-encoded already.
     ///
     /// expiry: Unix time in seconds.
     /// key_name: the hub policy that the key belongs to; "registration" for the provisioning service; a device's own key
@@ -78,10 +78,11 @@ fn unix(expiry: f64) -> PyResult<UnixSeconds> {
     Ok(UnixSeconds(expiry as u32))
 }
 
-/// An `Identity`, or an encoded URI.
+/// An `Identity`, a `Registration`, or an encoded URI.
 #[derive(FromPyObject)]
 pub(crate) enum ResourceArgument<'py> {
     Of(Bound<'py, Identity>),
+    At(Bound<'py, Registration>),
     Encoded(Bound<'py, PyString>),
 }
 
@@ -89,6 +90,7 @@ impl ResourceArgument<'_> {
     fn lend(&self) -> PyResult<Resource<'_>> {
         match self {
             Self::Of(identity) => Ok(identity.get().lend().resource()),
+            Self::At(registration) => Ok(registration.get().lend().resource()),
             Self::Encoded(uri) => {
                 let uri = uri.to_str()?;
                 if uri.is_empty() || uri.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'&') {

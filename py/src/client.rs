@@ -1,23 +1,24 @@
 //! The machine itself, with the verbs of the plan.
 
-use crate::driver::{End, Inner};
+use crate::driver::{Driven, Inner, Machine};
 use crate::enums::{TIMEOUT_REASON, WITHDRAWN, features, state};
-use crate::errors::{Fault, ended, in_use};
-use crate::events::RequestId;
+use crate::errors::Fault;
+use crate::events::{RequestId, convert};
 use crate::identity::Identity;
 use crate::input::Payload;
 use crate::outgoing::{Pairs, Telemetry, qos};
 use crate::properties::SystemProperties;
 use crate::record::record;
 use crate::settings::{Limits, SETTINGS, Settings};
-use crate::time::{duration, instant, seconds};
+use crate::time::{duration, seconds};
+use iothub_proto::error::Error;
 use iothub_proto::event::{MessageToken, TelemetryToken};
+use iothub_proto::time::Instant;
 use iothub_proto::topic::SystemProperties as System;
-use iothub_proto::{ConnectOptions, OwnedClient, OwnedLimits, Telemetry as Message};
-use pyo3::exceptions::PyRuntimeError;
+use iothub_proto::{ConnectOptions, Handled, OwnedClient, OwnedLimits, State, Telemetry as Message};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::MutexGuard;
 
 record! {
     /// What is not settled: see Client.pending.
@@ -50,14 +51,43 @@ record! {
 /// One thread at a time may use a client: a call that meets another in progress raises LocalProtocolError with
 /// Usage.IN_USE.
 #[pyclass(frozen, weakref, module = "iothub_proto")]
-pub(crate) struct Client(Mutex<Inner>);
+pub(crate) struct Client(Driven<OwnedClient>);
+
+impl Machine for OwnedClient {
+    fn handle_input<'py>(
+        &mut self,
+        py: Python<'py>,
+        now: Instant,
+        input: &[u8],
+    ) -> Result<(usize, Option<PyResult<Bound<'py, PyAny>>>), Error> {
+        let Handled { consumed, event, .. } = self.handle_input(now, input)?;
+        Ok((consumed, event.map(|event| convert(py, &event))))
+    }
+
+    fn poll_transmit(&mut self) -> Option<&[u8]> {
+        self.poll_transmit()
+    }
+
+    fn confirm_transmit(&mut self, now: Instant, count: usize) -> Result<(), Error> {
+        self.confirm_transmit(now, count)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.handle_timeout(now)
+    }
+
+    fn handle_eof(&mut self, now: Instant) -> Result<(), Error> {
+        self.handle_eof(now)
+    }
+
+    fn state(&self) -> State {
+        self.state()
+    }
+}
 
 impl Client {
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
-        self.0.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => in_use(py),
-            TryLockError::Poisoned(_) => PyRuntimeError::new_err("a panic has left this client unusable"),
-        })
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner<OwnedClient>>> {
+        self.0.lock(py)
     }
 }
 
@@ -74,7 +104,7 @@ impl Client {
         let settings = settings.map_or_else(|| SETTINGS.of(&identity), |settings| settings.get().of(&identity));
         let limits = limits.map_or_else(OwnedLimits::default, |limits| limits.get().of());
         let machine = OwnedClient::new(&identity, settings, limits).map_err(Fault::from)?;
-        Ok(Self(Mutex::new(Inner::new(machine))))
+        Ok(Self(Driven::new(machine)))
     }
 
     /// The transport is up: sign in. CONNECT is in the next data_to_send().
@@ -97,43 +127,21 @@ impl Client {
         will: Option<&Bound<'_, Telemetry>>,
     ) -> PyResult<()> {
         let lifetime = lifetime.map(duration).transpose()?;
-        let mut inner = self.lock(py)?;
-        let now = instant(now)?;
-        if inner.end == End::Waits {
-            // The caller has moved on.
-            inner.input.clear();
-            inner.eof(py)?;
-        }
-        let mut connect = |will: Option<&Message<'_>>| {
-            inner.machine.connect(now, &ConnectOptions { password, lifetime, random, will })
-        };
-        match will {
-            Some(will) => will.get().lend(py, |will| connect(Some(will)))?,
-            None => connect(None),
-        }
-        .map_err(Fault::from)?;
-        inner.now = now;
-        inner.end = End::Open;
-        inner.input.clear();
-        Ok(())
+        self.lock(py)?.connect(py, now, |machine, now| {
+            let mut connect =
+                |will: Option<&Message<'_>>| machine.connect(now, &ConnectOptions { password, lifetime, random, will });
+            let outcome = match will {
+                Some(will) => will.get().lend(py, |will| connect(Some(will)))?,
+                None => connect(None),
+            };
+            Ok(outcome.map_err(Fault::from)?)
+        })
     }
 
     /// Bytes came in; none (b"") means the end of the transport. They are stored: next_event() looks at them.
     #[pyo3(signature = (data, /, *, now))]
     fn receive_data(&self, data: &Bound<'_, PyAny>, now: f64) -> PyResult<()> {
-        let py = data.py();
-        let mut inner = self.lock(py)?;
-        inner.at(now)?;
-        if inner.end == End::Open {
-            let before = inner.input.filled(py).len();
-            inner.input.push(data)?;
-            if inner.input.filled(py).len() > before {
-                return Ok(());
-            }
-        } else if data.len()? > 0 {
-            return Err(ended(py));
-        }
-        Ok(inner.eof(py)?)
+        self.lock(data.py())?.receive(data, now)
     }
 
     /// The transport is gone, by whatever cause: the same as receive_data(b"").
@@ -185,12 +193,7 @@ impl Client {
     /// next_event() says so.
     #[pyo3(signature = (*, now))]
     fn handle_timeout(&self, py: Python<'_>, now: f64) -> PyResult<()> {
-        let mut inner = self.lock(py)?;
-        let now = inner.at(now)?;
-        match inner.machine.handle_timeout(now) {
-            Err(error) if !error.is_fatal() => Err(Fault::from(error).into()),
-            _ => Ok(()),
-        }
+        self.lock(py)?.handle_timeout(now)
     }
 
     /// A polite end: nothing new is begun, what is in flight settles (at most Settings.drain_timeout), then DISCONNECT.
@@ -351,7 +354,7 @@ impl Client {
         let identity = inner.machine.identity();
         let module = identity.module_id.map(|id| format!("/{id}")).unwrap_or_default();
         let state = format!("{:?}", inner.machine.state()).to_uppercase();
-        let (waiting, pending) = (inner.input.filled(py).len(), inner.machine.pending());
+        let (waiting, pending) = (inner.waiting(py), inner.machine.pending());
         Ok(format!(
             "<Client {}{module} at {}: {state}, {waiting} bytes to read, {} messages unacknowledged>",
             identity.device_id, identity.host_name, pending.telemetry

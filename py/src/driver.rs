@@ -1,17 +1,54 @@
-//! What drives the machine: input that waits, the end of input, what is taken as sent.
+//! What drives a machine: input that waits, the end of input, what is taken as sent, one call at a time.
 
-use crate::errors::Fault;
-use crate::events::convert;
+use crate::errors::{Fault, ended, in_use};
 use crate::input::Input;
 use crate::time::instant;
+use iothub_proto::State;
+use iothub_proto::error::Error;
 use iothub_proto::time::Instant;
-use iothub_proto::{Handled, OwnedClient, State};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+/// An event as an object of Python's.
+type Event<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// The verbs that are driven.
+pub(crate) trait Machine {
+    /// How much of `input` was consumed, and the event in it.
+    fn handle_input<'py>(
+        &mut self,
+        py: Python<'py>,
+        now: Instant,
+        input: &[u8],
+    ) -> Result<(usize, Option<Event<'py>>), Error>;
+    fn poll_transmit(&mut self) -> Option<&[u8]>;
+    fn confirm_transmit(&mut self, now: Instant, count: usize) -> Result<(), Error>;
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error>;
+    fn handle_eof(&mut self, now: Instant) -> Result<(), Error>;
+    fn state(&self) -> State;
+}
+
+/// A machine of one thread at a time.
+pub(crate) struct Driven<M>(Mutex<Inner<M>>);
+
+impl<M> Driven<M> {
+    pub(crate) const fn new(machine: M) -> Self {
+        Self(Mutex::new(Inner { machine, input: Input::new(), now: Instant::ZERO, end: End::Open }))
+    }
+
+    pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner<M>>> {
+        self.0.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => in_use(py),
+            TryLockError::Poisoned(_) => PyRuntimeError::new_err("a panic has left this client unusable"),
+        })
+    }
+}
 
 /// Where the end of input is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+enum End {
     /// Not in sight.
     Open,
     /// Behind the bytes that wait.
@@ -21,23 +58,69 @@ pub(crate) enum End {
 }
 
 /// The machine with the input it has not taken yet.
-pub(crate) struct Inner {
-    pub(crate) machine: OwnedClient,
-    pub(crate) input: Input,
+pub(crate) struct Inner<M> {
+    pub(crate) machine: M,
+    input: Input,
     /// When the last call was made.
-    pub(crate) now: Instant,
-    pub(crate) end: End,
+    now: Instant,
+    end: End,
 }
 
-impl Inner {
-    pub(crate) const fn new(machine: OwnedClient) -> Self {
-        Self { machine, input: Input::new(), now: Instant::ZERO, end: End::Open }
-    }
-
+impl<M: Machine> Inner<M> {
     /// Notes when a call is made.
     pub(crate) fn at(&mut self, now: f64) -> Result<Instant, Fault> {
         self.now = instant(now)?;
         Ok(self.now)
+    }
+
+    /// A new transport is there, and `connect` begins on it.
+    pub(crate) fn connect(
+        &mut self,
+        py: Python<'_>,
+        now: f64,
+        connect: impl FnOnce(&mut M, Instant) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let now = instant(now)?;
+        if self.end == End::Waits {
+            // The caller has moved on.
+            self.input.clear();
+            self.eof(py)?;
+        }
+        connect(&mut self.machine, now)?;
+        self.now = now;
+        self.end = End::Open;
+        self.input.clear();
+        Ok(())
+    }
+
+    /// Bytes came in, or with none of them the end.
+    pub(crate) fn receive(&mut self, data: &Bound<'_, PyAny>, now: f64) -> PyResult<()> {
+        let py = data.py();
+        self.at(now)?;
+        if self.end == End::Open {
+            let before = self.input.filled(py).len();
+            self.input.push(data)?;
+            if self.input.filled(py).len() > before {
+                return Ok(());
+            }
+        } else if data.len()? > 0 {
+            return Err(ended(py));
+        }
+        Ok(self.eof(py)?)
+    }
+
+    /// Time has come. What is fatal comes again as an event.
+    pub(crate) fn handle_timeout(&mut self, now: f64) -> PyResult<()> {
+        let now = self.at(now)?;
+        match self.machine.handle_timeout(now) {
+            Err(error) if !error.is_fatal() => Err(Fault::from(error).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes of input that wait.
+    pub(crate) fn waiting(&self, py: Python<'_>) -> usize {
+        self.input.filled(py).len()
     }
 
     /// The transport is gone. What came before is taken in first.
@@ -53,10 +136,10 @@ impl Inner {
 
     pub(crate) fn next_event<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         loop {
-            let outcome = self.machine.handle_input(self.now, self.input.filled(py));
+            let outcome = self.machine.handle_input(py, self.now, self.input.filled(py));
             let over = matches!(self.machine.state(), State::Offline | State::Failed);
             let (consumed, event) = match outcome {
-                Ok(Handled { consumed, event, .. }) => (consumed, event.map(|event| convert(py, &event))),
+                Ok(handled) => handled,
                 Err(error) => {
                     if over {
                         self.input.clear();

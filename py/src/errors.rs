@@ -1,15 +1,19 @@
 //! The machine's errors as exceptions of `_errors.py`: the only place where one becomes the other.
 
-use crate::enums::{PATCH_RULE, RETRY_CAUSE, TIMEOUT_REASON, USAGE, VIOLATION, snake};
+use crate::enums::{
+    PATCH_RULE, REGISTRATION_FAILURE, RETRY_CAUSE, TIMEOUT_REASON, USAGE, VIOLATION, WEBSOCKET_FAILURE, snake,
+};
 use iothub_proto::auth::{ConnectionStringError, SasError};
-use iothub_proto::error::{CapacityError, ConnectRefusal, Error, PeerError, TimeoutReason, UsageError};
+use iothub_proto::error::{
+    CapacityError, ConnectRefusal, Error, PeerError, RegistrationError, TimeoutReason, UsageError, WebSocketError,
+};
 use iothub_proto::event::RequestError;
 use iothub_proto::retry::RetryCause;
 use iothub_proto::twin::TwinError;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyBytes, PyType};
 use std::fmt::Display;
 
 /// An error of the machine on its way to Python.
@@ -56,10 +60,12 @@ static CAPACITY: Class = Class::new("CapacityError");
 static CONFIGURATION: Class = Class::new("ConfigurationError");
 static LOCAL: Class = Class::new("LocalProtocolError");
 static REFUSED: Class = Class::new("RefusedError");
+static REGISTRATION: Class = Class::new("RegistrationFailed");
 static REMOTE: Class = Class::new("RemoteProtocolError");
 static REQUEST: Class = Class::new("RequestFailed");
 static TIMED_OUT: Class = Class::new("TimedOutError");
 static UNNAMED: Class = Class::new("IotHubError");
+static WEBSOCKET: Class = Class::new("WebSocketError");
 
 /// The exception for `error`.
 ///
@@ -72,10 +78,8 @@ pub(crate) fn exception(py: Python<'_>, error: Error) -> Made<'_> {
             REMOTE.make(py, (error.to_string(), VIOLATION.member(py, kind)?, packet, offset))
         }
         Error::Refused(refusal) => refused(py, refusal),
-        Error::TimedOut(reason) => {
-            let message = format!("the link is dead: {}", timed_out(reason));
-            TIMED_OUT.make(py, (message, TIMEOUT_REASON.member(py, reason)?))
-        }
+        Error::TimedOut(reason) => TIMED_OUT.make(py, (timed_out(reason), TIMEOUT_REASON.member(py, reason)?)),
+        Error::Registration(error) => registration_failed(py, error, b""),
         other => UNNAMED.make(py, (other.to_string(),)),
     }
 }
@@ -147,14 +151,47 @@ fn refused(py: Python<'_>, refusal: ConnectRefusal) -> Made<'_> {
 /// What did not happen in time.
 fn timed_out(reason: TimeoutReason) -> String {
     let what = match reason {
+        TimeoutReason::Registration => return "no hub was assigned in time".to_owned(),
         TimeoutReason::Connack => "no CONNACK came",
         TimeoutReason::Suback => "no SUBACK came",
         TimeoutReason::Pingresp => "no PINGRESP came",
         TimeoutReason::Puback => "no PUBACK came although messages wait for one",
         TimeoutReason::Send => "bytes were waiting and none was taken",
-        other => return format!("deadline {other:?} passed"),
+        other => return format!("the link is dead: deadline {other:?} passed in time"),
     };
-    format!("{what} in time")
+    format!("the link is dead: {what} in time")
+}
+
+/// The exception that tells why there is no hub for a device.
+pub(crate) fn registration_failed<'py>(py: Python<'py>, error: RegistrationError, payload: &[u8]) -> Made<'py> {
+    let (message, status, code) = match error {
+        RegistrationError::Refused { status, code } => {
+            (format!("the service refused with status {status}, code {code}"), Some(status), code)
+        }
+        RegistrationError::Failed { code } => (format!("the service failed to assign a hub: code {code}"), None, code),
+        RegistrationError::Disabled => ("the enrollment is disabled".to_owned(), None, 0),
+        RegistrationError::NotSubscribed => ("the service refused the subscription to its answers".to_owned(), None, 0),
+        RegistrationError::AnswerTooLarge { len } => (format!("the answer has {len} bytes, too many"), None, 0),
+        RegistrationError::BadAnswer { status } => {
+            (format!("the answer with status {status} is not as the service's are"), Some(status), 0)
+        }
+        other => (format!("{other:?}"), None, 0),
+    };
+    let kind = REGISTRATION_FAILURE.member(py, error)?;
+    REGISTRATION.make(py, (message, kind, status, code, PyBytes::new(py, payload)))
+}
+
+/// What ended a WebSocket, or was wrong about a call of it.
+pub(crate) fn websocket_failed(py: Python<'_>, error: WebSocketError) -> Made<'_> {
+    let (kind, status, code) = match error {
+        WebSocketError::Usage(error) => return exception(py, error.into()),
+        WebSocketError::Capacity(error) => return exception(py, error.into()),
+        WebSocketError::Peer(violation) => (WEBSOCKET_FAILURE.member(py, violation)?, None, None),
+        WebSocketError::Refused { status } => (WEBSOCKET_FAILURE.member(py, error)?, Some(status), None),
+        WebSocketError::Closed { code } => (WEBSOCKET_FAILURE.member(py, error)?, None, code),
+        other => (WEBSOCKET_FAILURE.member(py, other)?, None, None),
+    };
+    WEBSOCKET.make(py, (error.to_string(), kind, status, code))
 }
 
 /// The exception that tells why a twin request ended.

@@ -4,7 +4,7 @@ use crate::errors::request_failed;
 use crate::record::{Field, Lazy, record};
 use iothub_proto::OwnedEvent;
 use iothub_proto::error::Error;
-use iothub_proto::event::{DisconnectReason, Event, LastSent, RequestError};
+use iothub_proto::event::{DisconnectReason, Disconnected as Ended, Event, LastSent, RequestError};
 use iothub_proto::event::{Message as Received, RequestId as Borrowed, Skipped as Passed};
 use iothub_proto::time::Duration;
 use iothub_proto::topic::Features;
@@ -319,29 +319,32 @@ pub(crate) fn convert<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound
             new(py, Unknown { topic: text(py, topic), payload: bytes(py, payload), retain })
         }
         Event::CredentialExpiring => new(py, CredentialExpiring {}),
-        Event::Disconnected(ended) => {
-            let error = if let DisconnectReason::Failed(error) = ended.reason { Some(error) } else { None };
-            let suspect = ended.suspect.map(|it| Py::new(py, Suspect { token: it.token.to_bits(), cuts: it.cuts }));
-            let suspect = suspect.transpose()?;
-            let (reason, last_sent, ready_for) = (ended.reason, ended.last_sent, ended.ready_for);
-            new(py, Disconnected { reason, error, last_sent, suspect, ready_for })
-        }
+        Event::Disconnected(ended) => disconnected(py, ended),
         ref other => Err(pyo3::exceptions::PyNotImplementedError::new_err(format!("no class for {other:?}"))),
     }
 }
 
-fn new<'py, T>(py: Python<'py>, event: T) -> PyResult<Bound<'py, PyAny>>
+/// How a connection ended.
+pub(crate) fn disconnected<'py>(py: Python<'py>, ended: Ended) -> PyResult<Bound<'py, PyAny>> {
+    let error = if let DisconnectReason::Failed(error) = ended.reason { Some(error) } else { None };
+    let suspect = ended.suspect.map(|it| Py::new(py, Suspect { token: it.token.to_bits(), cuts: it.cuts }));
+    let suspect = suspect.transpose()?;
+    let (reason, last_sent, ready_for) = (ended.reason, ended.last_sent, ended.ready_for);
+    new(py, Disconnected { reason, error, last_sent, suspect, ready_for })
+}
+
+pub(crate) fn new<'py, T>(py: Python<'py>, event: T) -> PyResult<Bound<'py, PyAny>>
 where
     T: PyClass + Into<PyClassInitializer<T>>,
 {
     Ok(Bound::new(py, event)?.into_any())
 }
 
-fn bytes(py: Python<'_>, payload: &[u8]) -> Py<PyBytes> {
+pub(crate) fn bytes(py: Python<'_>, payload: &[u8]) -> Py<PyBytes> {
     PyBytes::new(py, payload).unbind()
 }
 
-fn text(py: Python<'_>, text: &str) -> Py<PyString> {
+pub(crate) fn text(py: Python<'_>, text: &str) -> Py<PyString> {
     PyString::new(py, text).unbind()
 }
 

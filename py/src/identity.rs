@@ -1,7 +1,7 @@
 //! Who the device is.
 
 use crate::errors::Fault;
-use iothub_proto::auth::Identity as Named;
+use iothub_proto::auth::{Identity as Named, Registration as Registered};
 use iothub_proto::wire::Writer;
 use pyo3::prelude::*;
 
@@ -107,6 +107,77 @@ impl Identity {
         let module = self.module_id.as_ref().map(|id| format!(", {id:?}")).unwrap_or_default();
         let model = self.model_id.as_ref().map(|id| format!(", model_id={id:?}")).unwrap_or_default();
         format!("Identity({:?}, {:?}{module}{model})", self.host_name, self.device_id)
+    }
+}
+
+/// A device as the Device Provisioning Service knows it, before it belongs to a hub.
+///
+/// id_scope: the service's instance, such as '0ne00000001'.
+/// registration_id: up to 128 ASCII letters, digits and - . _ : and best in lower case.
+///
+/// Raises ConfigurationError for what the service could only refuse.
+///
+/// >>> from iothub_proto import Registration
+/// >>> Registration("0ne00000001", "reg-001").resource_uri
+/// '0ne00000001%2Fregistrations%2Freg-001'
+#[pyclass(frozen, eq, hash, module = "iothub_proto")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Registration {
+    /// The service's instance.
+    #[pyo3(get)]
+    id_scope: String,
+    /// The device's name there.
+    #[pyo3(get)]
+    registration_id: String,
+    /// Name and version of the product, sent as ClientVersion.
+    #[pyo3(get)]
+    product: String,
+    /// The service API version.
+    #[pyo3(get)]
+    api_version: String,
+}
+
+impl Registration {
+    pub(crate) fn lend(&self) -> Registered<'_> {
+        Registered {
+            id_scope: &self.id_scope,
+            registration_id: &self.registration_id,
+            api_version: &self.api_version,
+            product: &self.product,
+        }
+    }
+}
+
+#[pymethods]
+impl Registration {
+    /// Where every instance of the service can be reached, outside sovereign clouds.
+    #[classattr]
+    const GLOBAL_HOST: &'static str = Registered::GLOBAL_HOST;
+
+    #[new]
+    #[pyo3(signature = (id_scope, registration_id, *, product=None, api_version=None))]
+    fn new(
+        id_scope: String,
+        registration_id: String,
+        product: Option<String>,
+        api_version: Option<String>,
+    ) -> Result<Self, Fault> {
+        let product = product.unwrap_or_else(|| Named::PRODUCT.to_owned());
+        let api_version = api_version.unwrap_or_else(|| Registered::API_VERSION.to_owned());
+        let registration = Self { id_scope, registration_id, product, api_version };
+        registration.lend().check()?;
+        Ok(registration)
+    }
+
+    /// What a SAS token for this registration grants access to, percent-encoded once: its 'sr'. The token's key name
+    /// is 'registration'.
+    #[getter]
+    fn resource_uri(&self) -> String {
+        written(|w| self.lend().resource().put_uri(w))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Registration({:?}, {:?})", self.id_scope, self.registration_id)
     }
 }
 

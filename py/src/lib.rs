@@ -17,11 +17,13 @@ mod identity;
 mod input;
 mod outgoing;
 mod properties;
+mod provisioning;
 mod record;
 mod retry;
 mod settings;
 mod time;
 mod twin;
+mod websocket;
 
 /// The native half of `iothub_proto`; import from there.
 #[pyo3::pymodule(gil_used = false)]
@@ -37,17 +39,21 @@ mod _native {
         TwinSyncFailed, Unknown,
     };
     #[pymodule_export]
-    use crate::identity::Identity;
+    use crate::identity::{Identity, Registration};
     #[pymodule_export]
     use crate::outgoing::Telemetry;
     #[pymodule_export]
     use crate::properties::{SystemProperties, all_pairs, application_pairs, read_bag, system_properties};
+    #[pymodule_export]
+    use crate::provisioning::{Assigned, Assigning, NotAssigned, ProvisioningClient, Throttled};
     #[pymodule_export]
     use crate::retry::{Backoff, Retry, RetryPolicy};
     #[pymodule_export]
     use crate::settings::{Limits, Settings};
     #[pymodule_export]
     use crate::twin::{TwinReplica, check_patch};
+    #[pymodule_export]
+    use crate::websocket::WebSocket;
 
     /// The version of the package and of the machine in it.
     #[pymodule_export]

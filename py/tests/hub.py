@@ -27,9 +27,9 @@ class Hub:
         self.cafile = str(directory / "ca.pem")
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        listening = self.event("listening")
-        self.tls: int = listening["tls"]
-        self.plain: int = listening["plain"]
+        self.listening = self.event("listening")
+        self.tls: int = self.listening["tls"]
+        self.plain: int = self.listening["plain"]
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -56,6 +56,12 @@ class Hub:
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
         return self.event(kind)
+
+    def certificate(self, name: str) -> str:
+        """A file with a client certificate for this name, and its key."""
+        path = str(self.directory / f"{name}.pem")
+        self.ask(f"certificate {name} {path}", "certificate")
+        return path
 
     def connection_string(self, client: str = "dev1", key: str = KEY) -> str:
         """As the portal would show it."""

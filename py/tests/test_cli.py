@@ -166,7 +166,7 @@ def test_explain_reads_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Any:
-    with running(tmp_path) as hub:
+    with running(tmp_path, "--websocket", "0", "--dps-tls", "0", "--dps-polls", "0", "--enroll-group", KEY) as hub:
         yield hub
 
 
@@ -189,6 +189,27 @@ def test_send_and_listen(hub: Hub, capsys: pytest.CaptureFixture[str], monkeypat
     assert "b'hello'" in told.out and "desired properties: {'a': 1}" in told.out
     assert "Online" in told.err and KEY not in told.err + told.out
     assert hub.ask("queued dev1", "queued")["messages"] == 0
+
+
+def test_send_over_websocket(hub: Hub) -> None:
+    link = ["-c", hub.connection_string(), "--cafile", hub.cafile, "--port", str(hub.listening["websocket"])]
+    assert main(["send", *link, "--websocket", "through 443"]) == 0
+    assert hub.event("telemetry")["text"] == "through 443"
+
+
+def test_provision(hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    service = ["--host", "localhost", "--port", str(hub.listening["dps_tls"]), "--cafile", hub.cafile]
+    device = ["--id-scope", "0ne00000001", "--registration-id", "reg-001"]
+    monkeypatch.delenv("IOTHUB_DEVICE_DPS_DEVICE_KEY", raising=False)
+    assert main(["provision", *device, *service]) == 1
+    assert "IOTHUB_DEVICE_DPS_DEVICE_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("IOTHUB_DEVICE_DPS_DEVICE_KEY", KEY)
+    assert main(["provision", *device, *service]) == 1
+    assert "refused" in capsys.readouterr().err
+    assert main(["provision", *device, *service, "--group", "--payload", '{"a":1}']) == 0
+    told = capsys.readouterr()
+    assert told.out == "HostName=localhost;DeviceId=reg-001\n" and '{"a":1}' in told.err
+    assert KEY not in told.out + told.err
 
 
 def test_a_device_that_cannot_connect_says_why(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,10 +24,6 @@ def variants(name: str) -> set[str]:
     raise AssertionError(f"the machine has no enum {name}")
 
 
-PROVISIONING = {"POLL", "REGISTRATION"}
-"""What only the machine that talks to the provisioning service has, for which there is no class here."""
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -40,12 +36,20 @@ PROVISIONING = {"POLL", "REGISTRATION"}
         (hub.RequestFailure, "RequestError"),
         (hub.Withdrawn, "Withdrawn"),
         (hub.RetryCause, "RetryCause"),
+        (hub.RegistrationFailure, "RegistrationError"),
         (hub.Applied, "Applied"),
     ],
 )
 def test_enums_are_those_of_the_machine(ours: type[Enum], theirs: str) -> None:
-    assert set(ours.__members__) == variants(theirs) - PROVISIONING
+    assert set(ours.__members__) == variants(theirs)
     assert all(member.name.lower() == member.value for member in ours)
+
+
+def test_a_websocket_fails_and_is_as_the_machines() -> None:
+    failures = variants("WebSocketError") - {"USAGE", "CAPACITY", "PEER"} | variants("WebSocketViolation")
+    assert set(hub.WebSocketFailure.__members__) == failures
+    states = (CORE / "websocket" / "mod.rs").read_text().partition("pub enum State {")[2].partition("\n}")[0]
+    assert [member.name.title() for member in hub.WebSocketState] == re.findall(r"^    (\w+),", states, re.M)
 
 
 def test_every_usage_error_has_its_kind() -> None:
@@ -56,16 +60,20 @@ def test_every_usage_error_has_its_kind() -> None:
 def test_every_event_and_every_error_is_known() -> None:
     source = (Path(__file__).parents[1] / "src").joinpath
     mapping, events = source("errors.rs").read_text(), source("events.rs").read_text()
-    for name in variants("Error") - PROVISIONING:
+    for name in variants("Error"):
         assert f"Error::{name.title().replace('_', '')}(" in mapping
     for name in variants("Event"):
         assert f"Event::{name.title().replace('_', '')}" in events
+    registration = source("provisioning.rs").read_text()
+    for name in variants("ProvisioningEvent"):
+        assert f"Event::{name.title().replace('_', '')}" in registration
 
 
 def test_the_union_has_every_event() -> None:
     kinds = {kind.__name__ for kind in hub.Event.__args__}
     assert len(kinds) == len(variants("Event"))
     assert {kind for kind in vars(_native) if kind in kinds} == kinds
+    assert len(hub.ProvisioningEvent.__args__) == len(variants("ProvisioningEvent"))
 
 
 def test_families() -> None:
@@ -181,7 +189,7 @@ def test_reprs_tell_what_matters() -> None:
 
 
 def test_events_are_immutable_and_final() -> None:
-    for kind in hub.Event.__args__:
+    for kind in {*hub.Event.__args__, *hub.ProvisioningEvent.__args__}:
         with pytest.raises(TypeError):
             type("Sub", (kind,), {})
         with pytest.raises(TypeError):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub import running
+from hub import KEY, running
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -32,6 +32,19 @@ def test_an_example_sends_and_receives(name: str, tmp_path: Path) -> None:
                     hub.do("invoke dev1 reboot")
                     assert hub.event("answer")["status"] == 200
                     assert hub.ask("queued dev1", "queued")["messages"] == 0
+            finally:
+                example.kill()
+
+
+def test_a_provisioned_device_finds_its_hub(tmp_path: Path) -> None:
+    with running(tmp_path, "--dps-tls", "0", "--dps-polls", "0", "--enroll", f"dev1={KEY}") as hub:
+        ports = ["localhost", str(hub.listening["dps_tls"]), str(hub.tls)]
+        arguments = [sys.executable, str(EXAMPLES / "provisioned.py"), "0ne00000001", "dev1", KEY, hub.cafile, *ports]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as example:
+            try:
+                assert ["room", "kitchen"] in hub.event("telemetry")["properties"]
+                assert example.stdout is not None
+                assert example.stdout.readline() == "dev1 belongs to localhost\n"
             finally:
                 example.kill()
 

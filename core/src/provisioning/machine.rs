@@ -103,6 +103,21 @@ impl Machine {
         self.outstanding = false;
     }
 
+    pub(super) fn eof(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            this.session.eof(&mut parts.storage);
+            Ok(())
+        })
+    }
+
+    pub(super) fn disconnect(&mut self, parts: &mut Parts<'_, '_>, now: Instant) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| {
+            this.session.check(Command::Disconnect)?;
+            this.session.disconnect(&mut parts.storage, &parts.config.settings);
+            Ok(())
+        })
+    }
+
     pub(super) fn connect(
         &mut self,
         parts: &mut Parts<'_, '_>,

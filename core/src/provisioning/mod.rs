@@ -12,17 +12,21 @@
 mod answer;
 mod event;
 mod machine;
+#[cfg(feature = "alloc")]
+mod owned;
 mod pace;
 mod request;
 #[cfg(test)]
 mod tests;
 
 pub use event::{Assignment, ProvisioningEvent, ProvisioningHandled};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedProvisioningClient;
 
 use crate::auth::Registration;
 use crate::config::Settings;
 use crate::error::{CapacityError, Error, Field, Setting, TimeoutReason, UsageError};
-use crate::session::state::{Command, State};
+use crate::session::state::State;
 use crate::storage::{Inbound, RxBuffer, Storage};
 use crate::time::{Duration, Instant};
 use crate::wire::{JsonError, Writer, check_json};
@@ -296,10 +300,7 @@ impl<'a> ProvisioningClient<'a> {
     /// [`UsageError::BadInstant`].
     pub fn handle_eof(&mut self, now: Instant) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.at(&mut parts, now, |machine, parts| {
-            machine.session.eof(&mut parts.storage);
-            Ok(())
-        })
+        machine.eof(&mut parts, now)
     }
 
     /// Gives the registration up politely. After [`Assigned`](ProvisioningEvent::Assigned) it is done already, and a
@@ -310,11 +311,7 @@ impl<'a> ProvisioningClient<'a> {
     /// [`UsageError::InvalidState`] after a fatal error.
     pub fn disconnect(&mut self, now: Instant) -> Result<(), Error> {
         let (machine, mut parts) = self.split();
-        machine.at(&mut parts, now, |machine, parts| {
-            machine.session.check(Command::Disconnect)?;
-            machine.session.disconnect(&mut parts.storage, &parts.config.settings);
-            Ok(())
-        })
+        machine.disconnect(&mut parts, now)
     }
 
     /// Where the connection is.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from . import ConnectionString, IotHubError, SystemProperties, __version__
+from . import ConnectionString, IotHubError, Registration, SharedAccessKey, SystemProperties, __version__
 from ._explain import explain
 
 _EPILOG = """\
@@ -21,6 +21,7 @@ environment variable IOTHUB_DEVICE_CONNECTION_STRING, or from standard input wit
 """
 
 _SECRET = "IOTHUB_DEVICE_CONNECTION_STRING"
+_KEY = "IOTHUB_DEVICE_DPS_DEVICE_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,6 +76,23 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("--count", type=int, default=1, help="send all of it so many times (default %(default)s)")
     send.set_defaults(run=_send)
 
+    provision = commands.add_parser(
+        "provision",
+        help="ask which hub a device belongs to",
+        description="Registers a device with the Device Provisioning Service, and prints the beginning of its connection "
+        "string: what is missing is the key, or x509=true.",
+        epilog=f"The key is that of the enrollment, in base64: from ${_KEY}, or from standard input with --key -. "
+        "With --certfile none is needed.",
+    )
+    provision.add_argument("--id-scope", required=True, help="such as 0ne00000001")
+    provision.add_argument("--registration-id", required=True, help="the device's name at the service")
+    provision.add_argument("--key", metavar="KEY", help=f"of the device, or - for standard input; default: ${_KEY}")
+    provision.add_argument("--group", action="store_true", help="the key is that of an enrollment group")
+    provision.add_argument("--payload", help="JSON for the service")
+    provision.add_argument("--host", default=Registration.GLOBAL_HOST, help="default %(default)s")
+    _network(provision)
+    provision.set_defaults(run=_provision)
+
     listen = commands.add_parser(
         "listen",
         help="print what the hub sends",
@@ -102,18 +120,29 @@ def _secret(parser: argparse.ArgumentParser) -> None:
 
 def _connection(parser: argparse.ArgumentParser) -> None:
     _secret(parser)
+    _network(parser)
+
+
+def _network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cafile", help="trust this authority (PEM) instead of the system's")
-    parser.add_argument("--certfile", help="client certificate and key (PEM), if the connection string says x509=true")
-    parser.add_argument("--port", type=int, default=8883, help="default %(default)s")
+    parser.add_argument("--certfile", help="client certificate and key (PEM), of a device without a key")
+    parser.add_argument("--port", type=int, help="default 8883, or 443 with --websocket")
+    parser.add_argument("--websocket", action="store_true", help="MQTT over WebSocket")
+    parser.add_argument("--proxy", metavar="URL", help="http://host:port of an HTTP proxy to go through")
+
+
+def _hidden(given: str | None, variable: str, what: str) -> str:
+    """A secret from the command line, from standard input, or from the environment."""
+    text = given or os.environ.get(variable)
+    if text == "-":
+        text = sys.stdin.readline().strip()
+    if not text:
+        raise ValueError(f"no {what}: give --{what.replace(' ', '-')} or set {variable}")
+    return text
 
 
 def _connection_string(options: argparse.Namespace) -> str:
-    text: str | None = options.connection_string or os.environ.get(_SECRET)
-    if text == "-":
-        text = sys.stdin.readline()
-    if not text:
-        raise ValueError(f"no connection string: give --connection-string or set {_SECRET}")
-    return text
+    return _hidden(options.connection_string, _SECRET, "connection string")
 
 
 def _sas(options: argparse.Namespace) -> int:
@@ -167,8 +196,40 @@ def _device(options: argparse.Namespace) -> Any:
     from .aio import Device
 
     return Device.from_connection_string(
-        _connection_string(options), cafile=options.cafile, certfile=options.certfile, port=options.port
+        _connection_string(options),
+        cafile=options.cafile,
+        certfile=options.certfile,
+        port=options.port,
+        websockets=options.websocket,
+        proxy=options.proxy,
     )
+
+
+def _provision(options: argparse.Namespace) -> int:
+    from .aio import Credential, provision, tls_context
+
+    key = None
+    if not options.certfile:
+        key = SharedAccessKey(_hidden(options.key, _KEY, "key"))
+        if options.group:
+            key = key.derive_device_key(options.registration_id)
+    assigned = asyncio.run(
+        provision(
+            options.id_scope,
+            options.registration_id,
+            Credential(key),
+            payload=None if options.payload is None else options.payload.encode(),
+            ssl=tls_context(options.cafile, options.certfile),
+            host=options.host,
+            port=options.port,
+            websockets=options.websocket,
+            proxy=options.proxy,
+        )
+    )
+    print(f"HostName={assigned.hub};DeviceId={assigned.device_id}")
+    if assigned.payload:
+        print(f"payload: {assigned.payload.decode()}", file=sys.stderr)
+    return 0
 
 
 def _send(options: argparse.Namespace) -> int:

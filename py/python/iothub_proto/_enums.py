@@ -77,7 +77,12 @@ class TimeoutReason(StrEnum):
     KEEP_ALIVE = "keep_alive"
     """A PINGREQ is due."""
     REQUEST = "request"
-    """A twin request has waited too long. Ends that request only."""
+    """A twin request has waited too long, which ends that request only; or a request to the Device Provisioning
+    Service, which is then sent again."""
+    POLL = "poll"
+    """The Device Provisioning Service is to be asked again."""
+    REGISTRATION = "registration"
+    """The Device Provisioning Service has not assigned the device in time. Fatal."""
 
 
 class Usage(StrEnum):
@@ -216,6 +221,25 @@ class LastSent(StrEnum):
     TWIN_REQUEST = "twin_request"
     """A twin request, the GET of synchronisation included."""
     METHOD_ANSWER = "method_answer"
+    REGISTRATION = "registration"
+    """A request to the Device Provisioning Service."""
+
+
+class RegistrationFailure(StrEnum):
+    """Why the Device Provisioning Service did not assign a device to a hub."""
+
+    REFUSED = "refused"
+    """It refused a request, and will again: 400, 401, 404, 409."""
+    FAILED = "failed"
+    """It tried and failed, for instance in a custom allocation policy."""
+    DISABLED = "disabled"
+    """The enrollment is disabled."""
+    NOT_SUBSCRIBED = "not_subscribed"
+    """It refused the subscription to its answers."""
+    ANSWER_TOO_LARGE = "answer_too_large"
+    """The answer is larger than `Settings.max_packet`."""
+    BAD_ANSWER = "bad_answer"
+    """The answer is no JSON, or lacks what belongs to it."""
 
 
 class RequestFailure(StrEnum):
@@ -262,3 +286,65 @@ class Applied(StrEnum):
     """The replica already has this version or a later one. Nothing changed."""
     GAP = "gap"
     """A patch before it is missing. Nothing changed: ask for the document, and make a new replica of it."""
+
+
+class WebSocketState(Enum):
+    """Where a WebSocket's connection is."""
+
+    OFFLINE = "offline"
+    """There is none."""
+    UPGRADING = "upgrading"
+    """The server is asked to upgrade."""
+    OPEN = "open"
+    """MQTT flows."""
+    CLOSING = "closing"
+    """One side has said that it is over. No MQTT leaves any more; the last word may still be sent or awaited."""
+    CLOSED = "closed"
+    """It is over: close the transport."""
+
+
+class WebSocketFailure(StrEnum):
+    """What ended a WebSocket. All but the first three break HTTP or RFC 6455."""
+
+    REFUSED = "refused"
+    """The upgrade was answered with another HTTP status than 101: see `WebSocketError.status`."""
+    CLOSED = "closed"
+    """The server closed the connection: see `WebSocketError.code`."""
+    TIMED_OUT = "timed_out"
+    """The upgrade was not answered in time."""
+    BAD_STATUS_LINE = "bad_status_line"
+    """The answer does not begin with `HTTP/1.` and a status: no web server."""
+    BAD_HEADER = "bad_header"
+    """A header line that is none, or one of the handshake's own that is too long or there twice."""
+    RESPONSE_TOO_LARGE = "response_too_large"
+    """The answer to the upgrade is too long."""
+    NO_UPGRADE = "no_upgrade"
+    """No `Upgrade: websocket`."""
+    NO_CONNECTION_UPGRADE = "no_connection_upgrade"
+    """No `Connection: upgrade`."""
+    BAD_ACCEPT = "bad_accept"
+    """`Sec-WebSocket-Accept` does not answer our key: a cache or another server answered."""
+    UNEXPECTED_EXTENSION = "unexpected_extension"
+    """An extension that was not asked for."""
+    BAD_PROTOCOL = "bad_protocol"
+    """The sub-protocol is missing or not `mqtt`."""
+    RESERVED_BITS = "reserved_bits"
+    """A reserved bit is set without an extension."""
+    RESERVED_OPCODE = "reserved_opcode"
+    """A reserved opcode."""
+    MASKED = "masked"
+    """A frame from a server is masked."""
+    BAD_LENGTH = "bad_length"
+    """A length above 2**63 - 1, or in more bytes than it needs."""
+    TEXT_FRAME = "text_frame"
+    """A text frame: MQTT goes in binary ones."""
+    UNEXPECTED_CONTINUATION = "unexpected_continuation"
+    """A continuation of nothing."""
+    EXPECTED_CONTINUATION = "expected_continuation"
+    """A new message inside a fragmented one."""
+    FRAGMENTED_CONTROL = "fragmented_control"
+    """A control frame in fragments."""
+    LONG_CONTROL = "long_control"
+    """A control frame with more than 125 bytes."""
+    BAD_CLOSE = "bad_close"
+    """A Close frame with half a code, a code that no endpoint may send, or a reason that is not UTF-8."""

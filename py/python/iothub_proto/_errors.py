@@ -1,6 +1,15 @@
 """What is raised. Nothing here ever holds a secret."""
 
-from ._enums import PatchRule, RequestFailure, RetryCause, TimeoutReason, Usage, Violation
+from ._enums import (
+    PatchRule,
+    RegistrationFailure,
+    RequestFailure,
+    RetryCause,
+    TimeoutReason,
+    Usage,
+    Violation,
+    WebSocketFailure,
+)
 
 
 TYPE_CHECKING = False
@@ -124,3 +133,45 @@ class RequestFailed(IotHubError):
         self.reason = reason
         self.status = status
         self.payload = payload
+
+
+class RegistrationFailed(IotHubError):
+    """The Device Provisioning Service did not assign the device to a hub, and will not by asking again."""
+
+    kind: RegistrationFailure
+    """Why."""
+    status: int | None
+    """In HTTP's numbers, if there was an answer with one: 400, 401, 404, 409."""
+    code: int
+    """The service's own number, such as 401002, whose thousands are the status; 0 if it gave none."""
+    payload: bytes
+    """What the service says about it: JSON with errorCode, trackingId and message as a rule, or nothing."""
+
+    def __init__(
+        self, message: str, kind: RegistrationFailure, status: int | None, code: int, payload: bytes = b""
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.code = code
+        self.payload = payload
+
+
+class WebSocketError(IotHubError):
+    """The WebSocket under MQTT has failed. The connection is over."""
+
+    kind: WebSocketFailure
+    """What was wrong."""
+    status: int | None
+    """The HTTP status, if the upgrade was answered with another than 101: 401, 403 and 407 tell of credentials or of a
+    proxy that wants some, 404 of a wrong path, 429 and 503 of a server that wants to be left alone for a while."""
+    code: int | None
+    """Why the server closed it (RFC 6455 section 7.4), if it said so."""
+
+    def __init__(
+        self, message: str, kind: WebSocketFailure, status: int | None = None, code: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.code = code

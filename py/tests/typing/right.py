@@ -3,6 +3,8 @@
 from typing import assert_never, assert_type
 
 from iothub_proto import (
+    Assigned,
+    Assigning,
     Client,
     Connected,
     CredentialExpiring,
@@ -15,19 +17,26 @@ from iothub_proto import (
     MessageLeft,
     MessageToken,
     MethodCall,
+    NotAssigned,
     Properties,
+    ProvisioningClient,
+    ProvisioningEvent,
     Ready,
+    Registration,
+    RegistrationFailed,
     Skipped,
     Subscribed,
     SystemProperties,
     TelemetryAcked,
     TelemetryToken,
+    Throttled,
     TwinDesired,
     TwinDocument,
     TwinReported,
     TwinRequestFailed,
     TwinSyncFailed,
     Unknown,
+    WebSocket,
 )
 
 
@@ -60,6 +69,30 @@ def handle(client: Client, event: Event, now: float) -> str:
             assert_never(event)
 
 
+def registered(event: ProvisioningEvent) -> Identity | float | None:
+    match event:
+        case Assigned(hub, device_id):
+            assert_type(hub, str)
+            return Identity(hub, device_id)
+        case Assigning(retry_after=wait) | Throttled(retry_after=wait):
+            return wait
+        case NotAssigned(error):
+            assert_type(error, RegistrationFailed)
+            raise error
+        case Connected() | Ready() | Disconnected():
+            return None
+        case _:
+            assert_never(event)
+
+
+def provision(client: ProvisioningClient, socket: WebSocket, now: float) -> None:
+    socket.connect("global.azure-devices-provisioning.net", now=now, random=bytes(32))
+    client.receive_data(socket.receive_data(bytearray(b""), now=now), now=now)
+    assert_type(socket.data_to_send(client.data_to_send(100), now=now), bytes)
+    if (event := client.next_event()) is not None:
+        registered(event)
+
+
 def send(client: Client, now: float) -> None:
     system = SystemProperties(content_type="application/json")
     token = client.send_telemetry(bytearray(b"{}"), [("room", "kitchen")], now=now, system=system)
@@ -72,3 +105,4 @@ def send(client: Client, now: float) -> None:
 
 if __name__ == "__main__":
     send(Client(Identity("contoso.azure-devices.net", "dev1")), now=0.0)
+    ProvisioningClient(Registration("0ne00000001", "reg-001"), payload=b"{}")

@@ -150,36 +150,36 @@ impl Transport {
         self.encrypt(&output)
     }
 
-    /// Feeds TLS with bytes from the socket, and sends what it has to say.
-    fn feed(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Feeds TLS with some of the bytes from the socket, and sends what it has to say.
+    fn feed(&mut self, bytes: &mut &[u8]) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
-        while !bytes.is_empty() {
-            tls.read_tls(&mut bytes)?;
-            let state = tls.process_new_packets();
-            while tls.wants_write() {
-                tls.write_tls(&mut self.stream)?;
-            }
-            state.map_err(io::Error::other)?;
+        tls.read_tls(bytes)?;
+        let state = tls.process_new_packets();
+        while tls.wants_write() {
+            tls.write_tls(&mut self.stream)?;
         }
-        Ok(())
+        state.map(drop).map_err(io::Error::other)
     }
 
-    /// The client's bytes in what the socket gave.
-    fn decrypt(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    /// The client's bytes in what the socket gave, and in what came with the handshake.
+    fn decrypt(&mut self, mut bytes: &[u8]) -> io::Result<Vec<u8>> {
         if self.tls.is_none() {
             return Ok(bytes.to_vec());
         }
         let mut plain = Vec::new();
-        // TLS buffers little: take out what is there before more goes in.
-        for piece in bytes.chunks(4_096).chain(bytes.is_empty().then_some(bytes)) {
-            self.feed(piece)?;
-            let Some(tls) = &mut self.tls else { break };
-            match tls.reader().read_to_end(&mut plain) {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                _ => {}
+        loop {
+            if let Some(tls) = &mut self.tls
+                && let Err(error) = tls.reader().read_to_end(&mut plain)
+                && error.kind() != io::ErrorKind::WouldBlock
+            {
+                return Err(error);
             }
+            if bytes.is_empty() {
+                return Ok(plain);
+            }
+            // TLS buffers little: it takes some, and what is there is taken out before more goes in.
+            self.feed(&mut bytes)?;
         }
-        Ok(plain)
     }
 
     fn encrypt(&mut self, mut bytes: &[u8]) -> io::Result<()> {

@@ -8,8 +8,10 @@
 
 from ._delivery import Delivery, DeliveryStatus, SendTimeout, Undelivered
 from ._device import Device
+from ._endpoint import ProxyError
 from ._message import Message, Messages
 from ._methods import MethodRequest
+from ._provision import provision
 from ._sign_in import Credential, tls_context
 from ._states import Closed, Connecting, ConnectionLost, ConnectionState, DeviceClosed, Offline, Online
 from ._twin import Desired, DesiredPatch, Twin
@@ -31,8 +33,10 @@ __all__ = [
     "MethodRequest",
     "Offline",
     "Online",
+    "ProxyError",
     "SendTimeout",
     "Twin",
     "Undelivered",
+    "provision",
     "tls_context",
 ]

@@ -12,11 +12,12 @@ from typing import Any, Self, TypeAlias, TypeVar, cast, final
 from .._enums import Feature
 from .._native import ConnectionString, Identity, Limits, RetryPolicy, Settings, SystemProperties, Telemetry
 from ._delivery import Delivery, SendTimeout
+from ._endpoint import Endpoint
 from ._engine import Engine, Properties
 from ._feed import Feed
 from ._message import Messages
 from ._methods import MethodHandler
-from ._sign_in import Credential, dial, sign_in, tls_context
+from ._sign_in import Credential, sign_in, tls_context
 from ._states import ConnectionState
 from ._twin import Desired, Json, Twin, parse_twin
 
@@ -44,12 +45,14 @@ class Device:
     identity: who it is.
     credential: how it proves that.
     ssl: TLS; by default the server is verified against the system's authorities. `tls_context` makes others.
-    host, port: where to connect, if not to the hub itself on 8883.
+    host, port: where to connect, if not to the hub itself on 8883, or 443 with WebSocket.
+    websockets: MQTT over WebSocket, for networks that let nothing out but port 443.
+    proxy: an HTTP proxy to go through, http://host:port or http://name:password@host:port. Most let only port 443 through.
     will: what the hub sends as telemetry of this device if the connection breaks.
     settings: of the machine. What to subscribe to follows from what is used, if its features are `Feature.NONE`, as they
         are by default.
     limits, retry: memory, and the delays between attempts.
-    connect_timeout: seconds for TCP, TLS and the signing of a token.
+    connect_timeout: seconds for proxy, TCP, TLS, WebSocket and the signing of a token.
     max_methods: handlers of methods running at once; further calls are answered 503.
     """
 
@@ -60,7 +63,9 @@ class Device:
         *,
         ssl: tls.SSLContext | None = None,
         host: str | None = None,
-        port: int = 8883,
+        port: int | None = None,
+        websockets: bool = False,
+        proxy: str | None = None,
         will: Telemetry | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
@@ -73,12 +78,11 @@ class Device:
         self._inputs = identity.module_id is not None
         self._engine = Engine(
             identity,
-            dial(host or identity.host_name, port, ssl, connect_timeout),
+            Endpoint(host or identity.host_name, port, ssl, websockets, proxy, connect_timeout),
             sign_in(identity, credential, will),
             settings,
             limits,
             retry,
-            connect_timeout,
             max_methods,
         )
 

@@ -7,12 +7,14 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from .._enums import DisconnectReason, RetryCause, State, TelemetryToken
 from .._errors import IotHubError, LocalProtocolError, RefusedError
-from .._native import Backoff, Client, Connected, CredentialExpiring, Disconnected, Ready
+from .._native import Backoff, Client, Connected, CredentialExpiring, Disconnected, ProvisioningClient, Ready
 from ._delivery import Delivery
+from ._endpoint import Endpoint
+from ._link import Link, farewell
 from ._states import Connecting, ConnectionLost, ConnectionState, Offline, Online
 
 if TYPE_CHECKING:
@@ -20,20 +22,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("iothub_proto")
 
-Dial: TypeAlias = Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]]
-"""Makes a transport for the protocol that the argument makes."""
-
 SignIn: TypeAlias = Callable[[Client, Callable[[], float]], Awaitable[None]]
 """Calls `Client.connect` with a fresh credential, at the time that the second argument gives."""
 
-_CHUNK = 64 * 1024
-"""Bytes given to the transport at once."""
-
 _SOONEST = 0.001
 """A timer is never armed sooner than this many seconds ahead, so that no clock can make it spin."""
-
-_GOODBYE = 2.0
-"""Seconds a transport has to close politely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,47 +43,126 @@ class _Ended:
         return self.reason.retry_cause if isinstance(self.reason, RefusedError) else RetryCause.LOST
 
 
-class Driver:
-    """Drives one client. What is not the connection's own goes to `on_event`; `on_turn` follows whatever happened."""
+class Pump:
+    """Moves bytes and time between a machine and one link at a time."""
 
-    def __init__(
-        self,
-        client: Client,
-        dial: Dial,
-        sign_in: SignIn,
-        backoff: Backoff,
-        connect_timeout: float,
-        on_event: Callable[[Event], None],
-        on_state: Callable[[ConnectionState], None],
-        on_turn: Callable[[], None],
-        find: Callable[[TelemetryToken], Delivery | None],
-    ) -> None:
-        self._client = client
-        self._dial = dial
-        self._sign_in = sign_in
-        self._backoff = backoff
-        self._connect_timeout = connect_timeout
-        self._on_event = on_event
-        self._on_state = on_state
-        self._on_turn = on_turn
-        self._find = find
+    def __init__(self, client: Client | ProvisioningClient) -> None:
+        self._machine = client
         self._loop = asyncio.get_running_loop()
-        self._link: _Link | None = None
-        self._leaving: set[_Link] = set()
+        self._link: Link | None = None
+        self._leaving: set[Link] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._due: asyncio.Handle | None = None
-        self._session_present = False
-        self._ended: asyncio.Future[_Ended] | None = None
-        self._closing = False
 
     def now(self) -> float:
         """The clock of the machine."""
         return self._loop.time()
 
+    def take_events(self) -> None:
+        """Takes all that the machine tells."""
+        raise NotImplementedError
+
+    def over(self, error: Exception) -> None:
+        """The connection has ended."""
+        raise NotImplementedError
+
+    async def dial(self, endpoint: Endpoint) -> None:
+        """A new link, on which MQTT can flow."""
+        self._link = endpoint.link(self)
+        await endpoint.connect(self._link)
+
+    def drop_link(self) -> None:
+        """No byte and no deadline of this connection is heard of any more."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.hang_up()
+            self._leaving.add(link)
+            link.gone.add_done_callback(lambda _: self._leaving.discard(link))
+        if self._machine.state not in (State.OFFLINE, State.FAILED):
+            self._machine.receive_eof(now=self.now())
+            self.take_events()
+        self._arm()
+
+    def turn(self) -> None:
+        """What follows anything that happened: events, then bytes, then the timer."""
+        self.take_events()
+        if self._link is not None:
+            self._link.flush(self._machine)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._machine.next_deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_at(max(deadline, self.now() + _SOONEST), self._time_has_come)
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        try:
+            self._machine.handle_timeout(now=self.now())
+        except IotHubError:
+            pass  # Fatal: it comes again as an event.
+        self.turn()
+
+    def received(self, data: bytes) -> None:
+        """From the link."""
+        self._machine.receive_data(data, now=self.now())
+        self.turn()
+
+    def link_lost(self, error: Exception | None) -> None:
+        """From the link: there will be no more bytes."""
+        try:
+            self._machine.receive_eof(now=self.now())
+        except LocalProtocolError:
+            pass  # It was over already.
+        self.turn()
+        self.over(error or ConnectionLost(None))
+
+    def room(self) -> None:
+        """From the link: it takes bytes again."""
+        self.turn()
+
+    async def stop(self) -> None:
+        """Nothing is to happen any more. Transports have two seconds to close politely."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await farewell(self._leaving)
+
+
+class Driver(Pump):
+    """Drives one client. What is not the connection's own goes to `on_event`; `on_turn` follows whatever happened."""
+
+    def __init__(
+        self,
+        client: Client,
+        endpoint: Endpoint,
+        sign_in: SignIn,
+        backoff: Backoff,
+        on_event: Callable[[Event], None],
+        on_state: Callable[[ConnectionState], None],
+        on_turn: Callable[[], None],
+        find: Callable[[TelemetryToken], Delivery | None],
+    ) -> None:
+        super().__init__(client)
+        self._client = client
+        self._endpoint = endpoint
+        self._sign_in = sign_in
+        self._backoff = backoff
+        self._on_event = on_event
+        self._on_state = on_state
+        self._on_turn = on_turn
+        self._find = find
+        self._due: asyncio.Handle | None = None
+        self._session_present = False
+        self._ended: asyncio.Future[_Ended] | None = None
+        self._closing = False
+
     def wake(self) -> None:
         """After a command: what it queued leaves when the present callback is done, with what else was queued."""
         if self._due is None:
-            self._due = self._loop.call_soon(self._turn)
+            self._due = self._loop.call_soon(self.turn)
 
     async def run(self, first: asyncio.Future[None]) -> None:
         """Holds a connection until `close`. `first` is told how the first attempt ended; if it failed, so does this."""
@@ -116,54 +188,37 @@ class Driver:
         self._ended = self._loop.create_future()
         self._first = first
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                await self._dial(self._new_link)
+            async with asyncio.timeout(self._endpoint.timeout):
+                await self.dial(self._endpoint)
                 await self._sign_in(self._client, self.now)
-            self._turn()
+            self.turn()
             return await self._ended
         except TimeoutError:
-            return _Ended(TimeoutError(f"no connection in {self._connect_timeout:g} s"))
-        except Exception as error:  # Whatever a network, TLS or somebody's token provider can raise.
+            return _Ended(TimeoutError(f"no connection in {self._endpoint.timeout:g} s"))
+        except Exception as error:  # Whatever a network, TLS, a proxy or somebody's token provider can raise.
             return _Ended(error)
         finally:
-            self._drop_link()
+            self.drop_link()
 
-    def _new_link(self) -> asyncio.Protocol:
-        self._link = _Link(self)
-        return self._link
-
-    def _drop_link(self) -> None:
-        """No byte and no deadline of this connection is heard of any more."""
-        link, self._link = self._link, None
-        if link is not None:
-            link.hang_up()
-            self._leaving.add(link)
-            link.gone.add_done_callback(lambda _: self._leaving.discard(link))
-        if self._client.state not in (State.OFFLINE, State.FAILED):
-            self._client.receive_eof(now=self.now())
-            self._take_events()
-        self._arm()
-
-    def _turn(self) -> None:
-        """What follows anything that happened: events, then bytes, then the timer."""
+    def turn(self) -> None:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        self._take_events()
-        if self._link is not None:
-            self._link.flush(self._client)
-        self._arm()
+        super().turn()
         self._on_turn()
 
-    def _take_events(self) -> None:
+    def take_events(self) -> None:
         try:
             while (event := self._client.next_event()) is not None:
                 self._handle(event)
         except IotHubError as error:
-            self._finish(_Ended(error))  # Fatal; `Disconnected` came before it and said more.
+            self.over(error)  # Fatal; `Disconnected` came before it and said more.
         except Exception as error:
             logger.exception("an event could not be handled; the connection is made anew")
-            self._finish(_Ended(error))
+            self.over(error)
+
+    def over(self, error: Exception) -> None:
+        self._finish(_Ended(error))
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -197,111 +252,20 @@ class Driver:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(ended)
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._client.next_deadline()
-        if deadline is not None:
-            self._timer = self._loop.call_at(max(deadline, self.now() + _SOONEST), self._time_has_come)
-
-    def _time_has_come(self) -> None:
-        self._timer = None
-        try:
-            self._client.handle_timeout(now=self.now())
-        except IotHubError:
-            pass  # Fatal: it comes again as an event.
-        self._turn()
-
-    def received(self, data: bytes) -> None:
-        """From the link."""
-        self._client.receive_data(data, now=self.now())
-        self._turn()
-
-    def link_lost(self, error: Exception | None) -> None:
-        """From the link: there will be no more bytes."""
-        try:
-            self._client.receive_eof(now=self.now())
-        except LocalProtocolError:
-            pass  # It was over already.
-        self._turn()
-        self._finish(_Ended(error or ConnectionLost(None)))
-
-    def room(self) -> None:
-        """From the link: it takes bytes again."""
-        self._turn()
-
     def disconnect(self) -> bool:
         """The polite end, for good: `run` returns when it is done. False if there is no connection to end."""
         self._closing = True
         connected = self._client.state in (State.CONNECTING, State.SUBSCRIBING, State.READY)
         if connected:
             self._client.disconnect(now=self.now())
-            self._turn()
+            self.turn()
         return connected
 
     async def stop(self) -> None:
-        """Nothing is to happen any more. Transports have two seconds to close politely."""
-        for handle in (self._timer, self._due):
-            if handle is not None:
-                handle.cancel()
-        self._timer = self._due = None
-        leaving = [link.gone for link in self._leaving]
-        if leaving:
-            await asyncio.wait(leaving, timeout=_GOODBYE)
-        for link in list(self._leaving):
-            link.abort()
-
-
-class _Link(asyncio.Protocol):
-    """One transport."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver: Driver | None = driver
-        self._transport: asyncio.Transport | None = None
-        self._full = False
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._driver is not None:
-            self._driver.received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        if not self.gone.done():
-            self.gone.set_result(None)
-        if self._driver is not None:
-            self._driver.link_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._full = True
-
-    def resume_writing(self) -> None:
-        self._full = False
-        if self._driver is not None:
-            self._driver.room()
-
-    def flush(self, client: Client) -> None:
-        """Bytes leave the machine only when the transport takes them: what has not left can be withdrawn."""
-        while self._transport is not None and not self._full and (data := client.data_to_send(_CHUNK)):
-            self._transport.write(data)
-
-    def hang_up(self) -> None:
-        """Closes what is left of it, politely for two seconds."""
-        self._driver = None
-        if self._transport is not None:
-            self._transport.close()
-            asyncio.get_running_loop().call_later(_GOODBYE, self.abort)
-        elif not self.gone.done():
-            self.gone.set_result(None)  # It never came to be.
-
-    def abort(self) -> None:
-        """Closes what is left of it at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        await super().stop()
 
 
 def _said(error: Exception) -> str:

@@ -33,7 +33,8 @@ from .._native import (
 )
 from .._native import Message as NativeMessage
 from ._delivery import Delivery, DeliveryStatus
-from ._driver import Dial, Driver, SignIn
+from ._driver import Driver, SignIn
+from ._endpoint import Endpoint
 from ._feed import Feed
 from ._message import Inbox, Message
 from ._methods import Methods
@@ -59,12 +60,11 @@ class Engine:
     def __init__(
         self,
         identity: Identity,
-        dial: Dial,
+        endpoint: Endpoint,
         sign_in: SignIn,
         settings: Settings,
         limits: Limits | None,
         retry: RetryPolicy | None,
-        connect_timeout: float,
         max_methods: int,
     ) -> None:
         self.name = identity.client_id
@@ -72,7 +72,7 @@ class Engine:
         self.methods = Methods(self._respond, max_methods)
         self.desired = DesiredState()
         self.state: ConnectionState = Closed()
-        self._connection = (dial, sign_in, Backoff(retry), connect_timeout)
+        self._connection = (endpoint, sign_in, Backoff(retry))
         self._wanted = Feature.NONE
         self._asked = Feature.NONE
         self._deliveries: dict[TelemetryToken, Delivery] = {}

@@ -1,8 +1,7 @@
-"""What a connection is made with: an address, TLS, and a fresh credential each time."""
+"""What a connection is made with: TLS, and a fresh credential each time."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import secrets
 import ssl
@@ -11,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .._native import Client, Identity, SharedAccessKey, Telemetry
-from ._driver import Dial, SignIn
+from .._native import Client, Identity, Registration, SharedAccessKey, Telemetry
+from ._driver import SignIn
 
-TokenProvider: TypeAlias = Callable[[Identity, int], str | Awaitable[str]]
-"""Signs elsewhere, as in a TPM: gets the identity and the Unix time at which the token is to expire, and gives the
-whole SAS token."""
+TokenProvider: TypeAlias = Callable[[Identity | Registration, int], str | Awaitable[str]]
+"""Signs elsewhere, as in a TPM: gets the identity, or with the Device Provisioning Service the registration, and the Unix
+time at which the token is to expire, and gives the whole SAS token. Both have a `resource_uri`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +24,23 @@ class Credential:
 
     key: SharedAccessKey | None = None
     key_name: str | None = None
-    """The hub policy that the key belongs to; a device's own key has none."""
+    """The hub policy that the key belongs to; a device's own key has none. Registrations have their own."""
     provider: TokenProvider | None = None
     token: str | None = field(default=None, repr=False)
     """A ready-made token, which cannot be renewed."""
     ttl: float = 3600.0
     """Seconds that a new token is to live."""
 
-    async def fresh(self, identity: Identity) -> tuple[str | None, float | None]:
+    async def fresh(self, who: Identity | Registration) -> tuple[str | None, float | None]:
         """The password, and the seconds it is good for from now on."""
         if self.token is not None:
             return self.token, None
         expiry = int(time.time() + self.ttl)
         if self.key is not None:
-            return self.key.token(identity, expiry=expiry, key_name=self.key_name), self.ttl
+            key_name = "registration" if isinstance(who, Registration) else self.key_name
+            return self.key.token(who, expiry=expiry, key_name=key_name), self.ttl
         if self.provider is not None:
-            token = self.provider(identity, expiry)
+            token = self.provider(who, expiry)
             return (await token if inspect.isawaitable(token) else token), self.ttl
         return None, None
 
@@ -53,20 +53,6 @@ def sign_in(identity: Identity, credential: Credential, will: Telemetry | None) 
         client.connect(
             now=clock(), password=password, lifetime=lifetime, random=secrets.randbits(32), will=will
         )
-
-    return connect
-
-
-def dial(host: str, port: int, context: ssl.SSLContext | None, connect_timeout: float) -> Dial:
-    """TCP and TLS, with the server's certificate verified unless `context` says otherwise."""
-
-    async def connect(protocol: Callable[[], asyncio.Protocol]) -> None:
-        # Loading the system's certificates takes milliseconds, so not before it is needed.
-        nonlocal context
-        if context is None:
-            context = ssl.create_default_context()
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(protocol, host, port, ssl=context, ssl_handshake_timeout=connect_timeout)
 
     return connect
 
