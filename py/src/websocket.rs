@@ -6,7 +6,7 @@ use crate::input::Payload;
 use crate::time::{duration, instant, seconds};
 use iothub_proto::error::{UsageError, WebSocketError};
 use iothub_proto::time::Instant;
-use iothub_proto::websocket::{PATH, State, Unframed, Upgrade, WebSocket as Socket};
+use iothub_proto::websocket::{State, Unframed, Upgrade, WebSocket as Socket};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::{Mutex, MutexGuard};
@@ -56,7 +56,7 @@ impl WebSocket {
     /// random: 32 bytes that nobody else knows, new for each connection.
     /// path, query: what IoT Hub and the Device Provisioning Service take.
     /// timeout: seconds until the answer is there.
-    #[pyo3(signature = (host, *, now, random, path=PATH, query="", timeout=30.0))]
+    #[pyo3(signature = (host, *, now, random, path="/$iothub/websocket", query="", timeout=30.0))]
     #[allow(clippy::too_many_arguments)] // All but one are named.
     fn connect(
         &self,
