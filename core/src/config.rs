@@ -61,6 +61,10 @@ pub struct Settings {
     /// Bytes of the largest packet the caller's receive buffer holds. Larger PUBLISHes are skipped as they
     /// arrive and reported. 64 to `packet_limit`; default 4096.
     pub max_packet: u32,
+    /// Deliver the payloads of larger PUBLISHes in pieces instead, as
+    /// [`StreamSource`](crate::event::StreamSource) tells. Default `false`.
+    #[cfg(feature = "stream")]
+    pub stream_payloads: bool,
     /// Bytes of the largest packet at all: a larger one is a protocol error. Default 1 MiB; the hub's largest
     /// is 64 KiB and a topic.
     pub packet_limit: u32,
@@ -77,7 +81,7 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// Without any PUBACK while messages wait for one. Default 120 s: the hub shapes traffic by delaying.
     pub puback_timeout: Duration,
-    /// Without any byte confirmed while bytes wait. Default 60 s.
+    /// Without any byte confirmed while bytes wait, or any supplied while a part is wanted. Default 60 s.
     pub send_timeout: Duration,
     /// For a twin request to be answered, counted anew when it is sent. Default 60 s.
     pub request_timeout: Duration,
@@ -99,6 +103,8 @@ impl Default for Settings {
             auto_accept: false,
             twin_sync: false,
             max_packet: 4096,
+            #[cfg(feature = "stream")]
+            stream_payloads: false,
             packet_limit: 1 << 20,
             connect_reserve: 0,
             send_window: u16::MAX,
@@ -207,6 +213,28 @@ pub struct Telemetry<'a> {
 impl Default for Telemetry<'_> {
     fn default() -> Self {
         Self { payload: &[], qos: QoS::AtLeastOnce, system: &SystemProperties::NONE, properties: &() }
+    }
+}
+
+/// What [`Client::send_telemetry_parts`](crate::Client::send_telemetry_parts) is to send behind the payload it is given:
+/// bytes that the application supplies while the packet leaves.
+#[cfg(feature = "stream")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Parts {
+    /// Bytes of all parts.
+    pub len: u32,
+    /// Bytes of the largest part: so much of `tx` is taken. At least 1; no more than `len` is.
+    pub room: u32,
+}
+
+#[cfg(feature = "stream")]
+impl Parts {
+    pub(crate) const NONE: Self = Self { len: 0, room: 0 };
+
+    /// With a room that can be used.
+    pub(crate) fn checked(self) -> Self {
+        Self { room: self.room.max(1).min(self.len), ..self }
     }
 }
 

@@ -338,6 +338,9 @@ pub enum TimeoutReason {
     Poll,
     /// The Device Provisioning Service has not assigned the device in time. Fatal.
     Registration,
+    /// The application did not supply the next part of a message, half of which was sent: nothing else can leave.
+    /// Fatal.
+    Supply,
 }
 
 impl From<UsageError> for Error {
@@ -370,6 +373,7 @@ impl fmt::Display for Error {
             ),
             Self::Refused(error) => write!(f, "the hub refused the connection: {error:?} (code {})", error.code()),
             Self::TimedOut(TimeoutReason::Registration) => f.write_str("no hub was assigned in time"),
+            Self::TimedOut(TimeoutReason::Supply) => f.write_str("the next part of a message was not supplied in time"),
             Self::TimedOut(reason) => write!(f, "the link is dead: deadline {reason:?} passed"),
             Self::Registration(error) => write!(f, "no hub was assigned: {error:?}"),
         }

@@ -10,8 +10,12 @@ use crate::time::Duration;
 use crate::topic::{Features, Properties};
 
 mod request;
+#[cfg(feature = "stream")]
+mod stream;
 
 pub use request::{KeptRequestId, RequestId};
+#[cfg(feature = "stream")]
+pub use stream::{StreamEnd, StreamSource};
 
 /// One thing that happened.
 ///
@@ -122,6 +126,37 @@ pub enum Event<'i> {
     CredentialExpiring,
     /// The connection is over.
     Disconnected(Disconnected),
+    /// A payload larger than [`Settings::max_packet`](crate::Settings::max_packet) begins: pieces follow, and an end.
+    /// See [`StreamSource`].
+    #[cfg(feature = "stream")]
+    StreamBegin {
+        /// Whose it is.
+        source: StreamSource<'i>,
+        /// Bytes of the whole payload.
+        payload_len: u32,
+    },
+    /// The next bytes of the payload that began.
+    #[cfg(feature = "stream")]
+    StreamPiece {
+        /// Bytes of it before these.
+        offset: u32,
+        /// At least one.
+        bytes: &'i [u8],
+    },
+    /// The payload that began is whole.
+    #[cfg(feature = "stream")]
+    StreamEnd(StreamEnd),
+    /// The next part of a message is wanted: supply it with
+    /// [`telemetry_part`](crate::Client::telemetry_part). Nothing else can leave before.
+    #[cfg(feature = "stream")]
+    PartWanted {
+        /// The message. It may have been withdrawn: half of it was sent already.
+        token: TelemetryToken,
+        /// Bytes of all parts before this one. 0 again after a cut.
+        offset: u32,
+        /// The most bytes it may have.
+        room: u32,
+    },
 }
 
 /// A message from the cloud, or from another module.

@@ -37,7 +37,7 @@
 //!             sent => client.confirm_transmit(now, sent)?,
 //!         }
 //!     }
-//!     Ok(client.poll_timeout())
+//!     Ok(if client.has_event() { Some(now) } else { client.poll_timeout() })
 //! }
 //! # let _ = turn;
 //! ```
@@ -71,7 +71,8 @@
 //! | none | everything else a device does, without a heap; tokens are signed by the caller | |
 //! | `twin` (default) | device twins: `Client::twin_get`, `Client::twin_report`, synchronisation | |
 //! | `sas` (default) | `auth::SharedAccessKey`: tokens signed here | |
-//! | `alloc` | `OwnedClient` and results that own memory; `twin` | an allocator |
+//! | `stream` | payloads larger than the buffers, in pieces: `event::StreamSource`, `Client::send_telemetry_parts` | |
+//! | `alloc` | `OwnedClient` and results that own memory; `twin`, `stream` | an allocator |
 //! | `std` (default) | `alloc`, and properties out of a `HashMap` | the standard library |
 //! | `json` | twin documents and patches on serde_json, and their rules checked before sending | an allocator |
 //! | `websocket` | `websocket::WebSocket`: the same clients over port 443 | |
@@ -122,6 +123,8 @@ pub mod websocket;
 pub mod wire;
 
 pub use client::{Client, Handled, Pending, Unacked};
+#[cfg(feature = "stream")]
+pub use config::Parts;
 pub use config::{Config, ConnectOptions, Settings, Telemetry};
 pub use event::Event;
 #[cfg(feature = "alloc")]

@@ -7,6 +7,7 @@
 mod event;
 mod memory;
 mod names;
+mod parts;
 mod rx;
 #[cfg(test)]
 mod tests;

@@ -306,6 +306,70 @@ fn resume(driver: &mut Driver<'_>) {
     assert_eq!(driver.client.state(), State::Failed);
 }
 
+/// A twin and a message larger than the buffer, and one that leaves in parts.
+#[test]
+#[cfg(feature = "stream")]
+fn pieces_and_parts_use_no_heap() {
+    use iothub_proto::Parts;
+    use iothub_proto::event::StreamEnd;
+
+    let (mut tx, mut slots, mut inbound) = ([0; 1_200], [Slot::EMPTY; 4], [Inbound::EMPTY; 4]);
+    let mut room = [0; 512];
+    let (features, twin_sync) = (Features::ALL_DEVICE, true);
+    let settings =
+        Settings { features, twin_sync, max_packet: 512, stream_payloads: true, keep_alive: 0, ..Settings::default() };
+    let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    let config = Config { identity: Identity::device("contoso.azure-devices.net", "dev1"), settings };
+    let client = Client::new(config, storage).expect("room");
+    let mut driver = Driver { client, rx: RxBuffer::new(&mut room), now: Instant::ZERO, sent: [0; 512], len: 0 };
+    driver.sign_in(b"\x20\x02\x00\x00");
+    driver.send();
+
+    let document = format!(r#"{{"desired":{{"a":"{}","$version":4}},"reported":{{}}}}"#, "x".repeat(2_000));
+    let packets = [
+        publish(0x30, &driver.answer_topic(200), b"", document.as_bytes()),
+        publish(0x32, C2D, b"\x00\x09", &[b'y'; 2_000]),
+    ];
+    for packet in packets {
+        let (mut len, mut end) = (0, None);
+        for bytes in packet.chunks(400) {
+            driver.feed(bytes);
+            while let Some(event) = free(|| driver.client.poll_event(driver.now, &mut driver.rx)).expect("no error") {
+                match event {
+                    Event::StreamBegin { payload_len, .. } => assert!(payload_len >= 2_000),
+                    Event::StreamPiece { bytes, .. } => len += bytes.len(),
+                    Event::StreamEnd(it) => end = Some(it),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        match end.expect("it ends") {
+            StreamEnd::TwinDocument { version: Some(4), stale: false, .. } => assert_eq!(len, document.len()),
+            StreamEnd::Message { token } => {
+                assert_eq!(len, 2_000);
+                free(|| driver.client.message_accept(driver.now, token.expect("QoS 1"))).expect("undecided");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(driver.send(), 1, "PUBACK");
+
+    let parts = Parts { len: 1_000, room: 300 };
+    let token = free(|| driver.client.send_telemetry_parts(driver.now, &Telemetry::default(), parts)).expect("room");
+    let mut supplied = 0;
+    loop {
+        driver.send();
+        let Some(event) = free(|| driver.client.poll_event(driver.now, &mut driver.rx)).expect("no error") else {
+            break;
+        };
+        let Event::PartWanted { token: of, offset, room } = event else { panic!("{event:?}") };
+        assert_eq!((of, offset), (token, supplied));
+        free(|| driver.client.telemetry_part(driver.now, token, offset, &[7; 300][..room as usize])).expect("wanted");
+        supplied += room;
+    }
+    assert_eq!(supplied, 1_000);
+}
+
 #[test]
 fn a_registration_uses_no_heap() {
     let config = ProvisioningConfig {

@@ -140,6 +140,8 @@ pub struct PairIn<'m> {
     rx: Vec<u8>,
     /// What was lent and not confirmed: it must stay as it is.
     lent: Option<(*const u8, Vec<u8>)>,
+    /// What was lent of a message whose parts did not all come yet.
+    half_lent: Vec<u8>,
     seen: Vec<(Instant, Seen)>,
     sent: Vec<Sent>,
     received: Vec<u8>,
@@ -207,6 +209,7 @@ impl<'m> PairIn<'m> {
         self.reconnect_at = None;
         self.rx.clear();
         self.lent = None;
+        self.half_lent.clear();
         self.trace.note(self.now, format_args!("-- connection {}", self.connections));
     }
 

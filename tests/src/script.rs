@@ -7,7 +7,7 @@ mod bytes;
 mod seen;
 
 pub use bytes::{SUBSCRIBE_ID, hex, packets, suback, subscribe_filters};
-pub use seen::Seen;
+pub use seen::{Seen, joined};
 
 use iothub_proto::auth::Identity;
 use iothub_proto::error::{Error, TimeoutReason};

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `weather` | what a seed makes of memory, settings, link and hub; one random step; the calm |
 //! | `world` | the application, and the ledger of what was promised |
+//! | `payload` | payloads that come in pieces and leave in parts |
 //! | `wire` | what each packet that leaves says about the promises |
 //! | [`oracle`] | what must hold; what is counted in the end |
 //! | [`plant`] | the faults to be found |
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod oracle;
+mod payload;
 pub mod plant;
 pub mod run;
 mod weather;

@@ -1,6 +1,8 @@
 //! What an application asks of a [`Client`], as against what its driver does.
 
 use super::Client;
+#[cfg(feature = "stream")]
+use crate::config::Parts;
 use crate::config::Telemetry;
 use crate::error::Error;
 use crate::event::{MessageToken, RequestId, TelemetryToken};
@@ -38,7 +40,69 @@ impl Client<'_> {
         machine.send_telemetry(parts, now, message)
     }
 
-    /// Takes a message back: it is not sent (again), and no acknowledgement is reported.
+    /// Queues a message whose payload, behind what `message` has of it, the application supplies in parts while the
+    /// packet leaves: from flash, for instance. It takes `parts.room` bytes of memory instead of the payload's.
+    ///
+    /// When it is the message's turn, [`Event::PartWanted`] asks for one part after another; after a cut it is sent
+    /// again as any other message, so at QoS 1 it asks for all of them again. A part is asked for while packets leave:
+    /// a driver looks at [`has_event`](Self::has_event) before it sleeps. Half a packet holds up everything behind it,
+    /// acknowledgements and PINGREQ too, so an application that does not supply for
+    /// [`Settings::send_timeout`](crate::Settings::send_timeout) loses its connection
+    /// ([`TimeoutReason::Supply`](crate::error::TimeoutReason::Supply)).
+    ///
+    /// ```
+    /// use iothub_proto::{Client, Event, Parts, Telemetry, error::Error, time::Instant};
+    ///
+    /// fn send_log(client: &mut Client<'_>, now: Instant, log: &[u8]) -> Result<(), Error> {
+    ///     client.send_telemetry_parts(now, &Telemetry::default(), Parts { len: log.len() as u32, room: 512 })?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn on_event(client: &mut Client<'_>, now: Instant, event: &Event<'_>, log: &[u8]) -> Result<(), Error> {
+    ///     if let Event::PartWanted { token, offset, room } = *event {
+    ///         let rest = &log[offset as usize..];
+    ///         client.telemetry_part(now, token, offset, &rest[..rest.len().min(room as usize)])?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _ = (send_log, on_event);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`send_telemetry`](Self::send_telemetry), the parts counted as payload.
+    #[cfg(feature = "stream")]
+    pub fn send_telemetry_parts(
+        &mut self,
+        now: Instant,
+        message: &Telemetry<'_>,
+        parts: Parts,
+    ) -> Result<TelemetryToken, Error> {
+        let Self { machine, parts: memory } = self;
+        machine.send_telemetry_parts(memory, now, message, parts)
+    }
+
+    /// Supplies the part that [`Event::PartWanted`] asked for: some bytes, copied, at most as many as there is room
+    /// for. None at all changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Stale`] if this message wants no part now, or one at another offset, as after a cut;
+    /// [`CapacityError::TooLarge`] if it has more bytes than there is room for.
+    #[cfg(feature = "stream")]
+    pub fn telemetry_part(
+        &mut self,
+        now: Instant,
+        token: TelemetryToken,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let Self { machine, parts } = self;
+        machine.telemetry_part(parts, now, token, offset, bytes)
+    }
+
+    /// Takes a message back: it is not sent (again), and no acknowledgement is reported. One that is half sent on this
+    /// connection goes on wanting its parts, as half a packet cannot be taken back.
     ///
     /// # Errors
     ///

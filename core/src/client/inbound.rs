@@ -5,6 +5,8 @@ use super::machine::{Machine, Parts, device};
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{PacketId, Publish, Suback};
+#[cfg(feature = "stream")]
+use crate::session::Wish;
 use crate::session::state::State;
 use crate::session::{Incoming, Step};
 use crate::storage::window::Decision;
@@ -43,7 +45,12 @@ impl Machine {
     }
 
     pub(crate) fn has_event(&self) -> bool {
-        self.session.has_flagged() || self.ready || self.credential_expires() || self.session.has_ended()
+        self.stream.is_whole()
+            || self.session.has_flagged()
+            || self.ready
+            || self.credential_expires()
+            || self.session.has_wish()
+            || self.session.has_ended()
     }
 
     fn take_input<'i>(
@@ -80,8 +87,12 @@ impl Machine {
         Ok(())
     }
 
-    /// The next event that waits without input: ended requests by age, what state brings, the connection's end.
+    /// The next event that waits without input: a payload's end, ended requests by age, what state brings, the
+    /// connection's end.
     fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
+        if let Some(end) = self.stream_end(parts) {
+            return Some(end);
+        }
         if let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
             let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
             return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
@@ -92,6 +103,10 @@ impl Machine {
         if self.credential_expires() {
             self.credential_due = false;
             return Some(Event::CredentialExpiring);
+        }
+        #[cfg(feature = "stream")]
+        if let Some(Wish { ticket, offset, room }) = self.session.take_wish(parts.storage.slots) {
+            return Some(Event::PartWanted { token: TelemetryToken(ticket), offset, room });
         }
         Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
@@ -116,7 +131,11 @@ impl Machine {
                 Some(Event::Connected { session_present })
             }
             Incoming::Subscribed(ref suback) => self.subscribed(parts, suback),
-            Incoming::Piece { bytes, last } => self.skipped_piece(parts, bytes, last),
+            Incoming::Piece { bytes, last } => {
+                self.twin.read(bytes);
+                let event = self.stream_piece(parts, bytes, last);
+                if event.is_none() && last { self.skipped_response(parts) } else { event }
+            }
         };
     }
 
@@ -169,6 +188,9 @@ impl Machine {
         let token =
             if message.is_some() { self.await_decision(parts, publish) } else { self.acknowledge(parts, publish) };
         if let Some(payload_len) = skipped {
+            if let Some(event) = self.stream_begin(parts, publish, inbound, token, payload_len) {
+                return event;
+            }
             let request = self.skipped(parts, inbound, payload_len)?;
             let packet_id = id.map(PacketId::get);
             return Some(Event::Skipped(Skipped { topic, packet_id, payload_len, token, request }));

@@ -37,6 +37,7 @@ impl Machine {
         self.accept_next = None;
         self.unread = 0;
         self.twin.reset();
+        self.stream.reset();
         if let Some(lifetime) = options.lifetime {
             let left = renew_after(lifetime, parts.config.settings.credential_margin, options.random);
             self.session.arm_after(TimeoutReason::Credential, left);

@@ -1,5 +1,6 @@
 //! The machine without its memory: one code path for every owner.
 
+use super::stream::Stream;
 use super::twin::TwinSync;
 use crate::auth::Identity;
 use crate::config::{Config, Settings};
@@ -79,6 +80,7 @@ pub(crate) struct Machine {
     /// Bytes of input that were there at the end of the last call.
     pub(super) unread: usize,
     pub(super) twin: TwinSync,
+    pub(super) stream: Stream,
 }
 
 /// Commands not settled, as [`Client::pending`](crate::Client::pending) counts them.
@@ -119,6 +121,7 @@ impl Machine {
         Self {
             session: Session::new(reserve, slots),
             twin: TwinSync::new(),
+            stream: Stream::new(),
             reserve,
             wanted: features,
             asked: Features::NONE,
@@ -136,7 +139,8 @@ impl Machine {
     }
 
     pub(crate) fn deadline(&self, slots: &[Slot], settings: &Settings) -> Option<(Instant, TimeoutReason)> {
-        self.session.deadline(slots, settings)
+        let (at, reason) = self.session.deadline(slots, settings)?;
+        Some((at, self.session.stalled_by(reason)))
     }
 
     /// Runs `call` at `now`, and what follows from any call after it.
@@ -196,7 +200,7 @@ pub(super) fn check_features(identity: &Identity<'_>, features: Features) -> Res
 /// Puts the fixed header before a body that was put into the reserve, the longest header's distance from its front.
 /// Gives the packet's place, or the bytes it needs.
 pub(super) fn finish_reserve(room: &mut [u8], first: u8, remaining: usize) -> Result<Range<u32>, usize> {
-    let packet = frame::finish(room, frame::MAX_HEADER, first, remaining)?;
+    let packet = frame::finish(room, frame::MAX_HEADER, first, remaining, 0)?;
     Ok(packet.start as u32..packet.end as u32)
 }
 

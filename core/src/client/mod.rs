@@ -1,8 +1,7 @@
 //! IoT Hub's meaning over MQTT: [`Client`], one device or module.
 //!
 //! The driver's verbs are here, the application's in `commands`; what they do is in the machine's files, by
-//! feature. [`inbound`] is the only place where
-//! a packet gets a meaning.
+//! feature. [`inbound`] is the only place where a packet gets a meaning.
 
 mod commands;
 #[cfg(feature = "alloc")]
@@ -13,6 +12,8 @@ mod machine;
 mod message;
 mod method;
 mod outbound;
+#[cfg_attr(not(feature = "stream"), path = "no_stream.rs")]
+mod stream;
 mod telemetry;
 #[cfg_attr(not(feature = "twin"), path = "no_twin.rs")]
 mod twin;
@@ -33,15 +34,15 @@ pub(crate) use machine::{Limits, Machine, Parts};
 
 /// A device or module: bytes and time in, bytes and events out.
 ///
-/// It opens no socket, reads no clock and starts no thread. A driver moves bytes between it and a transport,
-/// and after anything does this:
+/// It opens no socket, reads no clock and starts no thread. A driver moves bytes between it and a transport, and after
+/// anything does this:
 ///
 /// 1. feed input ([`handle_input`](Self::handle_input), or [`poll_event`](Self::poll_event) with a buffer) until
 ///    there is no event and nothing is consumed, and while [`has_event`](Self::has_event);
 /// 2. send ([`poll_transmit`](Self::poll_transmit), [`confirm_transmit`](Self::confirm_transmit)) until there
 ///    is nothing or the socket is full;
-/// 3. sleep until input, room to send, or [`poll_timeout`](Self::poll_timeout), at which
-///    [`handle_timeout`](Self::handle_timeout) is called.
+/// 3. begin again if `has_event`; else sleep until input, room to send, or [`poll_timeout`](Self::poll_timeout),
+///    at which [`handle_timeout`](Self::handle_timeout) is called.
 ///
 /// # The laws
 ///
@@ -49,8 +50,8 @@ pub(crate) use machine::{Limits, Machine, Parts};
 ///    method can be answered inside the match arm.
 /// 2. One call makes at most one event, and its work is bounded by the input's length plus the number of slots.
 ///    What comes from time or from a lost connection is a flag, so no event queue can overflow: `has_event` says
-///    that one waits, `handle_input(now, &[])` takes it, in every state. Order: ended requests by age, then what
-///    the state brings, then `Disconnected`, then the sticky error.
+///    that one waits, `handle_input(now, &[])` takes it, in every state. Order: a stream's end, ended requests by
+///    age, then what the state brings, then `Disconnected`, then the sticky error.
 /// 3. A command encodes whole or changes nothing. [`TxFull`](crate::error::CapacityError::TxFull) tells the
 ///    largest packet that fits now.
 /// 4. QoS 1 telemetry is kept until its PUBACK was taken in, and sent again after a reconnect, oldest first, with
@@ -68,14 +69,14 @@ pub(crate) use machine::{Limits, Machine, Parts};
 ///    sent. `Usage` and `Capacity` errors changed nothing.
 /// 7. A `now` earlier than the last counts as the last; `connect` rebases. Only `handle_timeout` fires timers:
 ///    a late call is safe, an early one does nothing, and after it the next deadline is later than `now`.
-/// 8. Split the input anywhere and the events are the same.
+/// 8. Split the input anywhere and the events are the same; so is what the pieces of a stream make together.
 /// 9. No panic, no recursion, no unbounded loop, no allocation. Hostile bytes end in a typed error, or are
 ///    skipped as MQTT says.
 /// 10. Secrets are never printed; the password is overwritten when CONNECT is confirmed.
 /// 11. What `poll_transmit` lends is frozen, same bytes in the same place, until it is confirmed or the
 ///     connection ends. Confirming more than was lent is a usage error.
 /// 12. Control never waits for memory that the application can fill: PUBACK, PINGREQ and DISCONNECT are written
-///     from state, and the handshake has a reserve.
+///     from state, and the handshake has a reserve. Only a message it supplies in parts it holds up, for a while.
 ///
 /// # Example
 ///

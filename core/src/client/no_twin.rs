@@ -2,6 +2,8 @@
 
 use super::machine::{Machine, Parts};
 use crate::event::Event;
+#[cfg(feature = "stream")]
+use crate::event::TwinToken;
 use crate::topic::Features;
 use crate::wire::Writer;
 
@@ -17,6 +19,8 @@ impl TwinSync {
     pub(super) const fn reset(&mut self) {}
 
     pub(super) const fn skip(&mut self, _status: u16, _request_id: &str, _payload_len: u32) {}
+
+    pub(super) const fn read(&mut self, _bytes: &[u8]) {}
 }
 
 impl Machine {
@@ -48,8 +52,19 @@ impl Machine {
         None
     }
 
-    pub(super) const fn skipped_piece<'i>(&mut self, _: &Parts<'_>, _bytes: &[u8], _last: bool) -> Option<Event<'i>> {
+    pub(super) const fn skipped_response<'i>(&mut self, _: &Parts<'_>) -> Option<Event<'i>> {
         None
+    }
+
+    #[cfg(feature = "stream")]
+    #[expect(clippy::option_option, reason = "as with the feature")]
+    pub(super) const fn twin_awaits(&mut self, _: &Parts<'_>) -> Option<Option<TwinToken>> {
+        None
+    }
+
+    #[cfg(feature = "stream")]
+    pub(super) const fn twin_streamed(&mut self, _: &Parts<'_>) -> (Option<u64>, bool) {
+        (None, true)
     }
 }
 

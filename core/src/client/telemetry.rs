@@ -2,6 +2,8 @@
 
 use super::machine::{Machine, Parts, device};
 use crate::auth::Identity;
+#[cfg(feature = "stream")]
+use crate::config::Parts as Supplied;
 use crate::config::Telemetry;
 use crate::error::{Error, UsageError};
 use crate::event::TelemetryToken;
@@ -15,6 +17,14 @@ use crate::wire::Writer;
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
 const MAX_MESSAGE: usize = 256 * 1024;
 
+/// Nothing of the payload comes in parts.
+#[cfg(feature = "stream")]
+const WHOLE: Supplied = Supplied::NONE;
+#[cfg(not(feature = "stream"))]
+const WHOLE: Supplied = ();
+#[cfg(not(feature = "stream"))]
+type Supplied = ();
+
 impl Machine {
     pub(crate) fn send_telemetry(
         &mut self,
@@ -22,18 +32,48 @@ impl Machine {
         now: Instant,
         message: &Telemetry<'_>,
     ) -> Result<TelemetryToken, Error> {
-        self.at(parts, now, |this, parts| {
-            let device = device(&parts.config.identity);
-            check_output(&parts.config.identity, message.system)?;
-            properties::check(message.properties)?;
-            let kind = match message.qos {
-                QoS::AtMostOnce => SlotKind::Telemetry0,
-                QoS::AtLeastOnce => SlotKind::Telemetry1,
-            };
-            let first = publish::first_byte(message.qos, false, false);
-            let ident = this.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message })?;
-            Ok(TelemetryToken(ident.ticket))
-        })
+        self.at(parts, now, |this, parts| this.queue(parts, message, WHOLE))
+    }
+
+    #[cfg(feature = "stream")]
+    pub(crate) fn send_telemetry_parts(
+        &mut self,
+        parts: &mut Parts<'_>,
+        now: Instant,
+        message: &Telemetry<'_>,
+        supplied: Supplied,
+    ) -> Result<TelemetryToken, Error> {
+        self.at(parts, now, |this, parts| this.queue(parts, message, supplied.checked()))
+    }
+
+    #[cfg(feature = "stream")]
+    pub(crate) fn telemetry_part(
+        &mut self,
+        parts: &mut Parts<'_>,
+        now: Instant,
+        token: TelemetryToken,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        self.at(parts, now, |this, parts| this.session.supply(&mut parts.storage, token.0, offset, bytes))
+    }
+
+    fn queue(
+        &mut self,
+        parts: &mut Parts<'_>,
+        message: &Telemetry<'_>,
+        supplied: Supplied,
+    ) -> Result<TelemetryToken, Error> {
+        let device = device(&parts.config.identity);
+        check_output(&parts.config.identity, message.system)?;
+        properties::check(message.properties)?;
+        let kind = match message.qos {
+            QoS::AtMostOnce => SlotKind::Telemetry0,
+            QoS::AtLeastOnce => SlotKind::Telemetry1,
+        };
+        let first = publish::first_byte(message.qos, false, false);
+        let ident = self.session.enqueue(&mut parts.storage, kind, first, &Outgoing { device, message, supplied })?;
+        Ok(TelemetryToken(ident.ticket))
     }
 
     pub(crate) fn telemetry_withdraw(
@@ -58,6 +98,8 @@ pub(super) const fn check_output(identity: &Identity<'_>, system: &SystemPropert
 struct Outgoing<'m> {
     device: Device<'m>,
     message: &'m Telemetry<'m>,
+    #[cfg_attr(not(feature = "stream"), expect(dead_code, reason = "nothing is supplied"))]
+    supplied: Supplied,
 }
 
 impl Body for Outgoing<'_> {
@@ -65,10 +107,17 @@ impl Body for Outgoing<'_> {
         let Telemetry { payload, system, properties, .. } = self.message;
         let counted = telemetry::put_topic(w, self.device, system, *properties);
         let len = counted.saturating_add(payload.len());
+        #[cfg(feature = "stream")]
+        let len = len.saturating_add(self.supplied.len as usize);
         if len > MAX_MESSAGE { Err(UsageError::MessageTooLarge { len, limit: MAX_MESSAGE }) } else { Ok(()) }
     }
 
     fn payload(&self) -> &[u8] {
         self.message.payload
+    }
+
+    #[cfg(feature = "stream")]
+    fn parts(&self) -> Supplied {
+        self.supplied
     }
 }

@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod checks;
+mod passing;
 mod request_id;
 mod verbs;
 
@@ -23,6 +24,7 @@ use crate::storage::{SlotKind, Ticket};
 use crate::time::{Duration, Instant};
 use crate::topic::{Features, twin};
 use crate::wire::{VersionReader, Writer, frame};
+use passing::Passing;
 use request_id::{Request, put_request_id};
 
 /// What synchronisation subscribes to.
@@ -49,16 +51,7 @@ pub(crate) struct TwinSync {
     last: Instant,
     apart: Duration,
     /// A response larger than the receive buffer is passing by.
-    skipped: Option<SkippedResponse>,
-}
-
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone))]
-struct SkippedResponse {
-    status: u16,
-    request: Option<Request>,
-    payload_len: u32,
-    reader: VersionReader,
+    passing: Option<Passing>,
 }
 
 impl TwinSync {
@@ -71,7 +64,7 @@ impl TwinSync {
             number: 0,
             last: Instant::ZERO,
             apart: FETCH_APART,
-            skipped: None,
+            passing: None,
         }
     }
 
@@ -86,12 +79,6 @@ impl TwinSync {
         self.last = now;
         self.number = self.number.wrapping_add(1);
         self.number
-    }
-
-    /// A response larger than the receive buffer begins.
-    pub(super) fn skip(&mut self, status: u16, request_id: &str, payload_len: u32) {
-        let reader = VersionReader::document();
-        self.skipped = Some(SkippedResponse { status, request: Request::parse(request_id), payload_len, reader });
     }
 
     /// How long from now until the next GET may be sent; the one after it waits longer still.
@@ -147,7 +134,7 @@ impl Machine {
 
     /// It is sent: the hub's time begins.
     pub(super) fn sync_sent(&mut self, parts: &Parts<'_>) {
-        if self.twin.outstanding {
+        if self.twin.outstanding && !self.twin.is_told() {
             self.session.arm_after(TimeoutReason::TwinSync, parts.config.settings.request_timeout);
         }
     }
@@ -244,7 +231,7 @@ impl Machine {
         version: Option<u64>,
         payload: &'i [u8],
     ) -> Option<Event<'i>> {
-        self.answered(parts, status, Request::parse(request_id), version, Ok(payload))
+        self.answered(parts, status, Request::parse(request_id), version, Ok(Document::Whole(payload)))
     }
 
     /// The answer to a twin request; `body` is an error if it is larger than the receive buffer. What kind of answer it
@@ -256,7 +243,7 @@ impl Machine {
         status: u16,
         request: Option<Request>,
         version: Option<u64>,
-        body: Result<&'i [u8], RequestError>,
+        body: Result<Document<'i>, RequestError>,
     ) -> Option<Event<'i>> {
         let ok = matches!(status, 200..=299);
         match request {
@@ -265,8 +252,8 @@ impl Machine {
                 match body {
                     _ if !ok => self.sync_refused(status),
                     Err(too_large) => self.sync_fail(too_large),
-                    Ok(payload) => {
-                        let version = desired_version(payload);
+                    Ok(document) => {
+                        let (version, payload) = (document.version(), document.payload());
                         let dropped = self.sync_document(version);
                         (!dropped).then_some(Event::TwinDocument { token: None, version, stale: false, payload })
                     }
@@ -277,13 +264,14 @@ impl Machine {
                 let token = TwinToken(ticket);
                 Some(match body {
                     _ if !ok => {
-                        let (reason, payload) = (RequestError::Status(status), body.unwrap_or_default());
+                        let payload = body.map_or(&[][..], Document::payload);
+                        let reason = RequestError::Status(status);
                         Event::RequestFailed { token, reason, payload }
                     }
                     _ if kind == SlotKind::TwinReport => Event::TwinReported { token, version },
                     Err(reason) => Event::RequestFailed { token, reason, payload: &[] },
-                    Ok(payload) => {
-                        let version = desired_version(payload);
+                    Ok(document) => {
+                        let (version, payload) = (document.version(), document.payload());
                         let synced = parts.config.settings.twin_sync && version.is_some();
                         let stale = synced && self.sync_document(version);
                         Event::TwinDocument { token: Some(token), version, stale, payload }
@@ -295,18 +283,6 @@ impl Machine {
                 None
             }
         }
-    }
-
-    /// A piece of a PUBLISH that is skipped. Only a twin response is of interest: at its end it is told.
-    pub(super) fn skipped_piece<'i>(&mut self, parts: &mut Parts<'_>, bytes: &[u8], last: bool) -> Option<Event<'i>> {
-        let skipped = self.twin.skipped.as_mut()?;
-        skipped.reader.feed(bytes);
-        if !last {
-            return None;
-        }
-        let SkippedResponse { status, request, payload_len, reader } = self.twin.skipped.take()?;
-        let too_large = RequestError::TooLarge { payload_len, version: reader.version() };
-        self.answered(parts, status, request, None, Err(too_large))
     }
 
     /// 429 and 5xx pass; anything else would come again.
@@ -339,11 +315,36 @@ impl Machine {
     }
 }
 
-/// `desired.$version` of a whole document.
-fn desired_version(document: &[u8]) -> Option<u64> {
-    let mut reader = VersionReader::document();
-    reader.feed(document);
-    reader.version()
+/// The document that a GET is answered with.
+#[derive(Clone, Copy)]
+enum Document<'i> {
+    Whole(&'i [u8]),
+    /// It was told in pieces, and had this version.
+    #[cfg(feature = "stream")]
+    Told(Option<u64>),
+}
+
+impl<'i> Document<'i> {
+    const fn payload(self) -> &'i [u8] {
+        match self {
+            Self::Whole(payload) => payload,
+            #[cfg(feature = "stream")]
+            Self::Told(_) => &[],
+        }
+    }
+
+    /// `desired.$version`.
+    fn version(self) -> Option<u64> {
+        match self {
+            Self::Whole(payload) => {
+                let mut reader = VersionReader::document();
+                reader.feed(payload);
+                reader.version()
+            }
+            #[cfg(feature = "stream")]
+            Self::Told(version) => version,
+        }
+    }
 }
 
 /// The body of a GET of synchronisation.

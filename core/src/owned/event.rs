@@ -1,6 +1,6 @@
 //! Events that borrow nothing.
 
-use crate::event::{Event, KeptRequestId, Message, RequestId, Skipped};
+use crate::event::{Event, KeptRequestId, Message, RequestId, Skipped, StreamSource};
 use crate::topic::Properties;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -78,6 +78,7 @@ impl OwnedEvent {
         match self.as_event() {
             Event::MethodCall { request, .. } => request.keep(),
             Event::Skipped(skipped) => skipped.request?.keep(),
+            Event::StreamBegin { source: StreamSource::MethodCall { request, .. }, .. } => request.keep(),
             _ => None,
         }
     }
@@ -164,6 +165,12 @@ fn relend<'b>(event: &Event<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> Eve
             let request = request.map(|request| request_id(request, lend));
             Event::Skipped(Skipped { topic, packet_id, payload_len, token, request })
         }
+        Event::StreamBegin { source, payload_len } => {
+            lend(&[]);
+            Event::StreamBegin { source: stream_source(source, lend), payload_len }
+        }
+        Event::StreamPiece { offset, bytes } => Event::StreamPiece { offset, bytes: lend(bytes) },
+        Event::StreamEnd(end) => Event::StreamEnd(end),
         Event::Unknown { topic, payload, retain } => {
             Event::Unknown { payload: lend(payload), topic: text(topic.as_bytes(), lend), retain }
         }
@@ -171,6 +178,7 @@ fn relend<'b>(event: &Event<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> Eve
         Event::Ready { refused } => Event::Ready { refused },
         Event::Subscribed { features, refused } => Event::Subscribed { features, refused },
         Event::TelemetryAcked(token) => Event::TelemetryAcked(token),
+        Event::PartWanted { token, offset, room } => Event::PartWanted { token, offset, room },
         Event::TwinReported { token, version } => Event::TwinReported { token, version },
         Event::TwinSyncFailed { reason } => Event::TwinSyncFailed { reason },
         Event::CredentialExpiring => Event::CredentialExpiring,
@@ -183,6 +191,24 @@ fn message<'b>(message: &Message<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -
     let payload = lend(payload);
     let properties = Properties::new(text(properties.raw().as_bytes(), lend));
     Message { token, input: input.map(|input| text(input.as_bytes(), lend)), properties, payload, redelivered }
+}
+
+fn stream_source<'b>(source: StreamSource<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> StreamSource<'b> {
+    match source {
+        StreamSource::Message { input, properties, redelivered } => {
+            let properties = Properties::new(text(properties.raw().as_bytes(), lend));
+            let input = input.map(|input| text(input.as_bytes(), lend));
+            StreamSource::Message { input, properties, redelivered }
+        }
+        StreamSource::MethodCall { name, request } => {
+            StreamSource::MethodCall { name: text(name.as_bytes(), lend), request: request_id(request, lend) }
+        }
+        StreamSource::TwinDocument { token } => StreamSource::TwinDocument { token },
+        StreamSource::TwinDesired { version, unsynced } => StreamSource::TwinDesired { version, unsynced },
+        StreamSource::Unknown { topic, retain } => {
+            StreamSource::Unknown { topic: text(topic.as_bytes(), lend), retain }
+        }
+    }
 }
 
 fn request_id<'b>(request: RequestId<'_>, lend: &mut dyn FnMut(&[u8]) -> &'b [u8]) -> RequestId<'b> {

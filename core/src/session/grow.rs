@@ -54,9 +54,11 @@ impl Session {
     /// Makes one gap of all that is free in `tx`, which may have grown at its end. The packet that is lent may move
     /// too: nothing points to it while its owner lends out no slice.
     pub(crate) fn gather(&mut self, storage: &mut Storage<'_>) {
+        let lent = usize::from(self.lend.slot());
+        let before = storage.slots.get(lent).map_or(0, |slot| slot.start);
         self.arena.gather(storage.slots, storage.tx, NONE);
-        if let Some(slot) = storage.slots.get(usize::from(self.lend.slot())) {
-            self.lend.moved_to(slot.end());
+        if let Some(slot) = storage.slots.get(lent) {
+            self.lend.moved(before, slot.start);
         }
     }
 

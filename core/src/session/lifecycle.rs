@@ -77,7 +77,7 @@ impl Session {
             | TimeoutReason::Suback
             | TimeoutReason::Pingresp
             | TimeoutReason::Puback
-            | TimeoutReason::Send => self.fail(storage, Error::TimedOut(reason)),
+            | TimeoutReason::Send => self.fail(storage, Error::TimedOut(self.stalled_by(reason))),
             TimeoutReason::KeepAlive => self.ping = Ping::Due,
             TimeoutReason::Request => self.expire(storage.slots),
             TimeoutReason::Drain => self.begin_close(settings),
@@ -87,7 +87,9 @@ impl Session {
             | TimeoutReason::TwinRefetch
             | TimeoutReason::Credential
             | TimeoutReason::Poll
-            | TimeoutReason::Registration => {}
+            | TimeoutReason::Registration
+            // Another name for `Send`.
+            | TimeoutReason::Supply => {}
         }
     }
 
@@ -134,14 +136,7 @@ impl Session {
     /// A response to the twin request `ticket` came: what kind it is; `None` if none is open under that name.
     pub(crate) fn answered(&mut self, slots: &mut [Slot], ticket: Ticket) -> Option<SlotKind> {
         let index = ticket.slot;
-        let slot = self.find(slots, ticket)?;
-        let kind = slot.kind;
-        let open = matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport)
-            && slot.flags.has(Flags::LENT)
-            && !slot.flags.has(Flags::LOST.with(Flags::EXPIRED));
-        if !open {
-            return None;
-        }
+        let kind = self.open_request(slots, ticket)?;
         self.waiting.remove(slots, index);
         self.asked = self.asked.wrapping_sub(1);
         if self.lend.is_slot(index) {
@@ -153,6 +148,33 @@ impl Session {
             self.free_slot(slots, index);
         }
         Some(kind)
+    }
+
+    /// What kind of twin request is open under this name.
+    fn open_request(&self, slots: &[Slot], ticket: Ticket) -> Option<SlotKind> {
+        let slot = self.find(slots, ticket)?;
+        let open = matches!(slot.kind, SlotKind::TwinGet | SlotKind::TwinReport)
+            && slot.flags.has(Flags::LENT)
+            && !slot.flags.has(Flags::LOST.with(Flags::EXPIRED));
+        open.then_some(slot.kind)
+    }
+
+    /// A piece of the response to `ticket` came: there is `timeout` for the next one. `false` if no request of
+    /// this kind is open under that name.
+    #[cfg(feature = "stream")]
+    pub(crate) fn await_more(
+        &mut self,
+        slots: &mut [Slot],
+        ticket: Ticket,
+        kind: SlotKind,
+        timeout: crate::time::Duration,
+    ) -> bool {
+        let open = self.open_request(slots, ticket) == Some(kind);
+        if open {
+            self.waiting.remove(slots, ticket.slot);
+            self.await_answer(slots, ticket.slot, timeout);
+        }
+        open
     }
 
     /// A direct method was handed to the application, or answered.
@@ -199,7 +221,10 @@ impl Session {
 
     /// The one way a connection ends. What law 4 keeps is kept.
     fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
-        if reason != DisconnectReason::Requested && self.in_flight > 0 && !self.acked {
+        // An application that does not supply says nothing about the hub.
+        let own =
+            cfg!(feature = "stream") && reason == DisconnectReason::Failed(Error::TimedOut(TimeoutReason::Supply));
+        if reason != DisconnectReason::Requested && !own && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
             self.careful |= self.cuts >= POISON_CUTS;
         }
@@ -211,6 +236,7 @@ impl Session {
         });
         self.wipe_connect(storage);
         self.transition(trigger);
+        self.end_supply();
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
         self.end_lend(storage.slots, half_sent);
         self.cut_telemetry(storage.slots);

@@ -4,6 +4,7 @@
 //! * `timer`: deadlines.
 //! * `queue`: what the application wants sent, encoded once and kept until settled.
 //! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
+//! * `supply`: a payload that the application supplies in parts (feature `stream`).
 //! * `receive`: one inbound packet, checked and sorted.
 //! * `lifecycle`: how a connection begins and what its end does to everything in flight.
 //! * `grow` (feature `alloc`): memory that comes and goes under a living session.
@@ -15,6 +16,8 @@ mod lifecycle;
 mod queue;
 mod receive;
 pub(crate) mod state;
+#[cfg_attr(not(feature = "stream"), path = "no_supply.rs")]
+mod supply;
 mod timer;
 mod transmit;
 
@@ -24,6 +27,8 @@ pub use queue::Withdrawn;
 pub(crate) use queue::{Body, Ident};
 pub(crate) use receive::{Incoming, Step};
 pub use state::State;
+#[cfg(feature = "stream")]
+pub(crate) use supply::Wish;
 pub(crate) use transmit::{Lane, Lent};
 
 use crate::config::Settings;
@@ -36,6 +41,7 @@ use crate::time::{Duration, Instant, Moment};
 use core::ops::Range;
 use receive::Skip;
 use state::Trigger;
+use supply::Supply;
 use timer::{Mark, Timers};
 use transmit::{Control, Lend, Ping};
 
@@ -102,6 +108,7 @@ pub(crate) struct Session {
     arena: Arena,
 
     lend: Lend,
+    supply: Supply,
     /// A CONNECT in the reserve that is not lent yet.
     connect: Range<u32>,
     skip: Skip,
@@ -148,6 +155,7 @@ impl Session {
             asked: 0,
             methods: 0,
             lend: Lend::NOTHING,
+            supply: Supply::NONE,
             control: Control::EMPTY,
             ping: Ping::Idle,
             connect: 0..0,

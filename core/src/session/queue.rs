@@ -2,6 +2,8 @@
 
 use super::state::Command;
 use super::{SUBSCRIBE_ID, Session};
+#[cfg(feature = "stream")]
+use crate::config::Parts;
 use crate::error::{CapacityError, Error, UsageError};
 use crate::packet::{PacketId, publish};
 use crate::storage::list::{List, NONE};
@@ -34,6 +36,12 @@ pub(crate) trait Body {
     fn put_topic(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError>;
 
     fn payload(&self) -> &[u8];
+
+    /// What of the payload comes later, in parts.
+    #[cfg(feature = "stream")]
+    fn parts(&self) -> Parts {
+        Parts::NONE
+    }
 }
 
 impl Session {
@@ -60,6 +68,10 @@ impl Session {
             if let Some(id) = ident.id {
                 slot.id = id.get();
             }
+        }
+        #[cfg(feature = "stream")]
+        if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
+            slot.head = if body.parts().room > 0 { slot.len.wrapping_sub(body.parts().room) } else { 0 };
         }
         if kind.is_telemetry() && self.unsent == NONE {
             self.unsent = index;
@@ -198,7 +210,7 @@ impl Session {
             let place = self.arena.reserve(slots, tx, self.lend.slot(), needed);
             gap = place.map_err(|free| CapacityError::TxFull { needed, free })?;
             // Twice is enough. A body that asks for more each time soon asks for too much.
-            header_room = frame::header_len(needed);
+            header_room = frame::header_len(needed.saturating_add(beyond(body)));
         }
     }
 }
@@ -223,7 +235,21 @@ fn write(
     }
     publish::put_rest(&mut writer, ident.id, body.payload());
     let remaining = writer.len();
+    #[cfg(feature = "stream")]
+    let remaining = remaining.saturating_add(body.parts().room as usize);
     // Inside `tx`, whose length is a `u32`.
     let at = |offset: usize| gap.start.wrapping_add(offset as u32);
-    Ok(frame::finish(room, header_room, first, remaining).map(|packet| at(packet.start)..at(packet.end)))
+    Ok(frame::finish(room, header_room, first, remaining, beyond(body)).map(|packet| at(packet.start)..at(packet.end)))
+}
+
+/// Bytes that the packet has beyond its place in `tx`.
+#[cfg(feature = "stream")]
+fn beyond(body: &dyn Body) -> usize {
+    let Parts { len, room } = body.parts();
+    len.saturating_sub(room) as usize
+}
+
+#[cfg(not(feature = "stream"))]
+const fn beyond(_: &dyn Body) -> usize {
+    0
 }

@@ -220,6 +220,8 @@ impl Session {
             Kind::Puback | Kind::Unsuback => {
                 let id = PacketId::parse(&mut fields)?;
                 match self.find_sent(storage.slots, id) {
+                    // The hub cannot have what was not supplied.
+                    Some(index) if self.is_half_supplied(index) => return Err(at(first, Violation::WrongAck, 2)),
                     Some(index) if kind == Kind::Puback => self.puback(storage, settings, index, step),
                     // No UNSUBACK was asked for.
                     _ => self.stray(storage.slots, first, id)?,

@@ -86,15 +86,28 @@ impl Lend {
         self.what == what
     }
 
+    /// All of its bytes so far were confirmed.
+    #[cfg(feature = "stream")]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Its next bytes are here.
+    #[cfg(feature = "stream")]
+    pub(super) const fn restart(&mut self, start: u32, end: u32) {
+        self.start = start;
+        self.end = end;
+    }
+
     pub(super) fn is_slot(&self, index: u16) -> bool {
         self.what == Lent::Slot(index)
     }
 
-    /// Its packet was moved, and has its end here now.
+    /// Its packet was moved.
     #[cfg(feature = "alloc")]
-    pub(super) const fn moved_to(&mut self, end: u32) {
-        self.start = end.wrapping_sub(self.end.wrapping_sub(self.start));
-        self.end = end;
+    pub(super) const fn moved(&mut self, from: u32, to: u32) {
+        self.start = self.start.wrapping_sub(from).wrapping_add(to);
+        self.end = self.end.wrapping_sub(from).wrapping_add(to);
     }
 
     /// The slot whose packet is lent, or [`NONE`].
@@ -223,7 +236,8 @@ impl Session {
     fn lend_slot(&mut self, storage: &mut Storage<'_>, index: u16) {
         let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
         slot.flags = slot.flags.with(Flags::LENT);
-        let (start, end) = (slot.start, slot.end());
+        let start = slot.start;
+        let end = self.begin_supply(storage.tx, slot);
         let kind = match slot.kind {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => {
                 if slot.kind == SlotKind::Telemetry1 {
@@ -251,6 +265,8 @@ impl Session {
     pub(crate) fn lent_bytes<'s>(&'s self, tx: &'s [u8]) -> Option<&'s [u8]> {
         let memory = match self.lend.what {
             Lent::Nothing => return None,
+            // The next part is awaited.
+            _ if self.wants_part() => return None,
             Lent::Control | Lent::Disconnect => &self.control.bytes,
             _ => tx,
         };
@@ -274,7 +290,7 @@ impl Session {
         // Progress: the watch over stalled sending begins anew, if there is more to send.
         self.timers.disarm(TimeoutReason::Send);
         self.lend.start = self.lend.start.wrapping_add(count as u32);
-        if count < lent {
+        if count < lent || self.wants_part() {
             return Ok(Lent::Nothing);
         }
         let what = core::mem::replace(&mut self.lend, Lend::NOTHING).what;

@@ -81,6 +81,9 @@ pub struct Slot {
     /// Its packet's place in `tx`; `len` 0: no bytes there (any more).
     pub(crate) start: u32,
     pub(crate) len: u32,
+    /// If its payload comes in parts: bytes of its beginning, behind which is room for one part. Else 0.
+    #[cfg(feature = "stream")]
+    pub(crate) head: u32,
     /// Deadline of a twin request that waits for its answer.
     pub(crate) deadline: Moment,
 }
@@ -91,6 +94,8 @@ impl Slot {
         deadline: Moment::NEVER,
         start: 0,
         len: 0,
+        #[cfg(feature = "stream")]
+        head: 0,
         links: [Link::EMPTY; 3],
         id: 0,
         generation: 0,

@@ -120,7 +120,7 @@ pub fn write(
     let mut writer = body_writer(room, header_room);
     body(&mut writer);
     let remaining = writer.len();
-    finish(room, header_room, first, remaining)
+    finish(room, header_room, first, remaining, 0)
 }
 
 /// [`write`](fn@write) in two steps, the first: what puts the body at offset `header_room` of `room`.
@@ -128,18 +128,26 @@ pub(crate) fn body_writer(room: &mut [u8], header_room: usize) -> Writer<'_> {
     Writer::new(room.get_mut(header_room..).unwrap_or_default())
 }
 
-/// The second step: puts the fixed header directly before the body, which has `remaining` bytes.
+/// The second step: puts the fixed header directly before the body, which has `held` bytes, and `beyond` more that are
+/// not here. Gives the range of what is here.
 ///
 /// # Errors
 ///
-/// As of [`write`](fn@write).
-pub(crate) fn finish(room: &mut [u8], header_room: usize, first: u8, remaining: usize) -> Result<Range<usize>, usize> {
+/// As of [`write`](fn@write): the size without what is not here.
+pub(crate) fn finish(
+    room: &mut [u8],
+    header_room: usize,
+    first: u8,
+    held: usize,
+    beyond: usize,
+) -> Result<Range<usize>, usize> {
+    let remaining = held.saturating_add(beyond);
     let len = remaining_length_len(remaining).saturating_add(1);
-    let end = header_room.saturating_add(remaining);
+    let end = header_room.saturating_add(held);
     let fits = len <= header_room && remaining <= MAX_REMAINING_LENGTH && end <= room.len();
     let start = header_room.wrapping_sub(len);
     let place = if fits { room.get_mut(start..header_room) } else { None };
-    let Some(place) = place else { return Err(len.saturating_add(remaining)) };
+    let Some(place) = place else { return Err(len.saturating_add(held)) };
     fill_header(place, first, remaining);
     Ok(start..end)
 }

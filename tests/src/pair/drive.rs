@@ -187,7 +187,8 @@ impl PairIn<'_> {
                 None if self.trace.history == History::None => {}
                 None => {
                     self.trace.note(now, format_args!("-> {}", Head(bytes)));
-                    self.sent.extend(Sent::split(now, self.connections, bytes));
+                    self.half_lent.extend_from_slice(bytes);
+                    self.sent.extend(Sent::split(now, self.connections, &mut self.half_lent));
                 }
             }
             let taken = if self.stalled { 0 } else { transport.link.send(End::Client, now, bytes) };

@@ -3,7 +3,8 @@
 use iothub_proto::Event;
 use iothub_proto::error::Error;
 use iothub_proto::event::{
-    Disconnected, KeptRequestId, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken,
+    Disconnected, KeptRequestId, Message, MessageToken, RequestError, RequestId, Skipped, StreamEnd, TelemetryToken,
+    TwinToken,
 };
 use iothub_proto::topic::{Encoded, Features, Properties};
 
@@ -62,6 +63,21 @@ pub enum Seen {
         topic: String,
         payload: Vec<u8>,
         retain: bool,
+    },
+    /// A payload begins, whose it is as text.
+    StreamBegin {
+        source: String,
+        payload_len: u32,
+    },
+    StreamPiece {
+        offset: u32,
+        bytes: Vec<u8>,
+    },
+    StreamEnd(StreamEnd),
+    PartWanted {
+        token: TelemetryToken,
+        offset: u32,
+        room: u32,
     },
     CredentialExpiring,
     Disconnected(Disconnected),
@@ -140,6 +156,12 @@ impl From<&Event<'_>> for Seen {
             Event::Unknown { topic, payload, retain } => {
                 Self::Unknown { topic: topic.to_owned(), payload: payload.to_vec(), retain }
             }
+            Event::StreamBegin { source, payload_len } => {
+                Self::StreamBegin { source: format!("{source:?}"), payload_len }
+            }
+            Event::StreamPiece { offset, bytes } => Self::StreamPiece { offset, bytes: bytes.to_vec() },
+            Event::StreamEnd(end) => Self::StreamEnd(end),
+            Event::PartWanted { token, offset, room } => Self::PartWanted { token, offset, room },
             Event::CredentialExpiring => Self::CredentialExpiring,
             Event::Disconnected(disconnected) => Self::Disconnected(disconnected),
             ref other => panic!("an event that the harness does not know: {other:?}"),

@@ -183,6 +183,7 @@ impl Setup {
             transports: Vec::new(),
             rx: Vec::new(),
             lent: None,
+            half_lent: Vec::new(),
             seen: Vec::new(),
             sent: Vec::new(),
             received: Vec::new(),

@@ -39,6 +39,10 @@ pub enum Oracle {
     Deadline,
     /// The client keeps nothing that is settled.
     Memory,
+    /// A payload that comes in pieces is what the hub sent.
+    Pieces,
+    /// A payload that leaves in parts is what the application supplied.
+    Parts,
 }
 
 impl Oracle {
@@ -68,6 +72,8 @@ impl World {
             Oracle::Once.must(last != Some(number), format_args!("message {number} arrives once a connection"));
             Oracle::Order.must(last < Some(number), format_args!("message {number} arrives after {last:?}"));
             self.last_arrived = Some((arrived.conn, number));
+            let same = arrived.payload == message.payload;
+            Oracle::Parts.must(same, format_args!("message {number} arrives as {:?}", arrived.payload));
             message.stored += 1;
         }
         for (number, message) in self.telemetry.iter().enumerate() {

@@ -51,11 +51,15 @@ pub enum Plant {
     Leak,
     /// The client never tells of a method call.
     SwallowCall,
+    /// A piece of a payload is another's.
+    MixPieces,
+    /// A part of a message is sent as another.
+    MixParts,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ForgetTelemetry,
         Self::InventAck,
         Self::SwapTelemetry,
@@ -76,6 +80,8 @@ impl Plant {
         Self::NoDeadlines,
         Self::Leak,
         Self::SwallowCall,
+        Self::MixPieces,
+        Self::MixParts,
     ];
 
     /// The oracle that has to find it.
@@ -95,7 +101,15 @@ impl Plant {
             Self::SwallowPatch => Oracle::Replica,
             Self::NoDeadlines => Oracle::Deadline,
             Self::Leak => Oracle::Memory,
+            Self::MixPieces => Oracle::Pieces,
+            Self::MixParts => Oracle::Parts,
         }
+    }
+
+    /// It lies in what is told and supplied of payloads, not on the wire: there are messages in parts with these alone.
+    #[must_use]
+    pub const fn is_of_payloads(self) -> bool {
+        matches!(self, Self::MixPieces | Self::MixParts)
     }
 }
 

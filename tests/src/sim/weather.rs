@@ -6,7 +6,7 @@ use iothub_proto::error::{CapacityError, Error, UsageError};
 use iothub_proto::packet::QoS;
 use iothub_proto::time::Duration;
 use iothub_proto::topic::Features;
-use iothub_proto::{State, Telemetry};
+use iothub_proto::{Parts, State, Telemetry};
 use serde_json::json;
 
 use super::oracle::Oracle;
@@ -77,6 +77,8 @@ impl Weather {
         settings.auto_accept = self.auto_accept;
         settings.send_window = self.one([1, 3, u16::MAX]);
         settings.max_packet = self.one([250, 4_096, 4_096]);
+        settings.stream_payloads = self.rng.between(0, 1) == 0;
+        settings.send_timeout = Duration::from_secs(self.one([10, 60]));
         settings.keep_alive = self.keep_alive;
         settings.puback_timeout = Duration::from_secs(self.one([10, 120]));
         settings.request_timeout = Duration::from_secs(self.one([5, 60]));
@@ -116,6 +118,7 @@ impl Weather {
             10 => self.call(pair, world),
             11 | 12 => self.patch(pair),
             13 => world.borrow_mut().decide_late(&mut pair.client, now),
+            15 => world.borrow_mut().supply_late(&mut pair.client, now),
             14 => {
                 world.borrow_mut().subscribing = pair.client.state().eq(&State::Ready);
                 pair.client.subscribe(now, Features::ALL_DEVICE).expect("features of a device");
@@ -145,10 +148,20 @@ impl Weather {
         let qos = if self.rng.between(0, 3) == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         // Poison at QoS 0 is gone with its connection, and nobody is told of it.
         let qos = if poison { QoS::AtLeastOnce } else { qos };
-        match pair.client.send_telemetry(pair.now(), &Telemetry { payload: &payload, qos, ..Telemetry::default() }) {
+        let room = self.one([0, 0, 1, 7, 50, 1_000]);
+        let (now, room) = (pair.now(), if world.plant.is_none_or(Plant::is_of_payloads) { room } else { 0 });
+        let sent = if room == 0 {
+            pair.client.send_telemetry(now, &Telemetry { payload: &payload, qos, ..Telemetry::default() })
+        } else {
+            // The number goes first, so that the oracles know the message by its beginning.
+            let (head, behind) = payload.split_at(4);
+            let parts = Parts { len: behind.len() as u32, room };
+            pair.client.send_telemetry_parts(now, &Telemetry { payload: head, qos, ..Telemetry::default() }, parts)
+        };
+        match sent {
             Ok(token) => {
-                let message = Message { token, qos, poison, sent: false, acked: false, withdrawn: None, stored: 0 };
-                world.telemetry.push(message);
+                let (sent, acked, withdrawn, stored) = (false, false, None, 0);
+                world.telemetry.push(Message { token, qos, poison, payload, sent, acked, withdrawn, stored });
             }
             Err(Error::Capacity(CapacityError::TxFull { needed, free })) => {
                 Oracle::Memory.must(needed > free, format_args!("{needed} bytes have no place in {free}"));
@@ -179,7 +192,7 @@ impl Weather {
         let span = Duration::from_secs(self.one([30, 1_000_000]));
         let message = hub::CloudMessage { time_to_live: Some(span), ..hub::CloudMessage::new(&body) };
         if let Ok(id) = pair.hub.send_message("dev1", message) {
-            world.messages.push(CloudMessage { id, expires: pair.now() + span, accepted: false });
+            world.messages.push(CloudMessage { id, body, expires: pair.now() + span, accepted: false });
         }
     }
 
@@ -255,6 +268,7 @@ impl Weather {
             pair.hub.register("dev1", Credentials::key(KEY).expect("base64"));
         }
         world.decide_late(&mut pair.client, now);
+        world.supply_late(&mut pair.client, now);
         world.subscribing = pair.client.state() == State::Ready;
         pair.client.subscribe(now, Features::ALL_DEVICE).expect("features of a device");
     }

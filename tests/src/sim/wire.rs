@@ -4,6 +4,7 @@ use iothub_proto::Client;
 use iothub_proto::event::TwinToken;
 
 use super::oracle::Oracle;
+use super::plant::Plant;
 use super::world::{Decision, World};
 use crate::hub::codec::{self, Packet};
 
@@ -60,7 +61,7 @@ pub(super) fn payload(number: usize, len: usize) -> Vec<u8> {
 impl World {
     /// The client lends these packets. Gives what goes out instead, if a fault is planted.
     pub(super) fn on_packets(&mut self, client: &Client<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
-        if self.plant.is_none() {
+        if self.plant.is_none_or(Plant::is_of_payloads) {
             self.see(client, bytes);
             return None;
         }
@@ -75,6 +76,19 @@ impl World {
     }
 
     fn see(&mut self, client: &Client<'_>, mut bytes: &[u8]) {
+        if self.half_lent > 0 {
+            self.half_lent = self.half_lent.checked_sub(bytes.len()).expect("a part ends with its message");
+            return;
+        }
+        if let Some(missing) = missing(bytes) {
+            self.half_lent = missing;
+            self.packets += 1;
+            let Kind::Telemetry { number, qos, dup } = Kind::of(&shortened(bytes)) else {
+                panic!("telemetry alone has parts")
+            };
+            self.see_lanes(client);
+            return self.see_telemetry(number, qos, dup);
+        }
         while let Some((frame, behind)) = split(bytes) {
             self.packets += 1;
             match Kind::of(frame) {
@@ -137,6 +151,22 @@ impl World {
         let accepted = acknowledged == Some(Decision::Accepted);
         Oracle::StaleToken.must(accepted, "a message is acknowledged that was not accepted");
     }
+}
+
+/// Bytes that the packet, which comes in parts, has behind these.
+fn missing(bytes: &[u8]) -> Option<usize> {
+    codec::frame_len(bytes)
+        .expect("packets begin with a header")?
+        .checked_sub(bytes.len())
+        .filter(|missing| *missing > 0)
+}
+
+/// The beginning of a packet as a packet of its own.
+fn shortened(bytes: &[u8]) -> Vec<u8> {
+    let digits = bytes[1..].iter().take_while(|byte| **byte > 127).count() + 1;
+    let body = &bytes[1 + digits..];
+    let len = u8::try_from(body.len()).ok().filter(|len| *len < 128).expect("a topic and a number");
+    [&[bytes[0], len], body].concat()
 }
 
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -8,10 +8,11 @@ use iothub_proto::event::{
 };
 use iothub_proto::packet::QoS;
 use iothub_proto::time::Instant;
-use iothub_proto::twin::{Applied, TwinReplica};
+use iothub_proto::twin::TwinReplica;
 use iothub_proto::{Client, Event, State};
 
 use super::oracle::Oracle;
+use super::payload::Begun;
 use super::plant::Plant;
 use super::weather::Weather;
 use super::wire;
@@ -27,6 +28,7 @@ pub(super) struct Message {
     pub(super) token: TelemetryToken,
     pub(super) qos: QoS,
     pub(super) poison: bool,
+    pub(super) payload: Vec<u8>,
     /// A byte of it was lent in the hub's present session; at QoS 0, ever.
     pub(super) sent: bool,
     pub(super) acked: bool,
@@ -38,6 +40,7 @@ pub(super) struct Message {
 /// A message from the hub, by its number.
 pub(super) struct CloudMessage {
     pub(super) id: MessageId,
+    pub(super) body: Vec<u8>,
     pub(super) expires: Instant,
     /// One of its deliveries was.
     pub(super) accepted: bool,
@@ -86,7 +89,7 @@ impl Call {
 
 /// What the application did and was told, and what went over the wire.
 pub(super) struct World {
-    rng: Rng,
+    pub(super) rng: Rng,
     pub(super) plant: Option<Plant>,
     /// Packets that a planted fault holds back.
     pub(super) held: Vec<u8>,
@@ -103,6 +106,12 @@ pub(super) struct World {
 
     /// Counts connections by their ends.
     pub(super) connection: u32,
+    /// Bytes that are missing of the message that is half lent.
+    pub(super) half_lent: usize,
+    /// The part that is wanted, and was not supplied at once: message, offset and room.
+    pub(super) wanted: Option<(TelemetryToken, u32, u32)>,
+    /// Whose payload comes in pieces, and what came of it.
+    pub(super) pieces: Option<(Begun, Vec<u8>)>,
     /// The last CONNECT.
     pub(super) connect: Vec<u8>,
     pub(super) telemetry: Vec<Message>,
@@ -142,6 +151,9 @@ impl World {
             calm: false,
             subscribing: false,
             connection: 0,
+            half_lent: 0,
+            wanted: None,
+            pieces: None,
             connect: Vec::new(),
             telemetry: Vec::new(),
             last_sent: None,
@@ -197,24 +209,35 @@ impl World {
                 }
             }
             Event::MethodCall { request, payload, .. } => self.called(client, now, &request, payload),
-            Event::TwinDocument { token, stale, payload, .. } => {
-                if let Some(token) = token {
-                    self.ended(token);
-                }
-                if !stale {
-                    self.replica = Some(TwinReplica::from_document(payload).expect("the hub's document"));
+            Event::StreamBegin { source, .. } => {
+                Oracle::Pieces.must(self.pieces.is_none(), "one payload at a time comes in pieces");
+                self.pieces = Some((Begun::of(source), Vec::new()));
+            }
+            Event::StreamPiece { offset, bytes } => {
+                let (_, all) = self.pieces.as_mut().expect("a payload begins before its pieces");
+                Oracle::Pieces.must(offset as usize == all.len(), "pieces have no gap");
+                all.extend_from_slice(bytes);
+                if let (Some(Plant::MixPieces), Some(byte)) = (self.plant, all.last_mut()) {
+                    *byte ^= 1;
                 }
             }
+            Event::StreamEnd(end) => self.is_whole(client, now, end),
+            Event::PartWanted { token, offset, room } => {
+                self.wanted = Some((token, offset, room));
+                if self.calm || self.rng.between(0, 7) > 0 {
+                    self.supply_late(client, now);
+                }
+            }
+            Event::TwinDocument { token, stale, payload, .. } => self.document(token, stale, payload),
             Event::TwinReported { token, version } => {
                 self.ended(token);
                 Oracle::OneEvent.must(version.is_some(), "a report has a version");
             }
-            Event::TwinDesired { version: Some(version), unsynced, payload } => {
-                let applied = self.replica.as_mut().map(|it| it.apply_desired(payload, version).expect("a patch"));
-                let next = unsynced || applied == Some(Applied::Merged);
-                Oracle::Replica.must(next, format_args!("patch {version} is {applied:?}"));
+            Event::TwinDesired { version: Some(version), unsynced, payload } => self.patch(version, unsynced, payload),
+            Event::RequestFailed { token, .. } => {
+                self.pieces.take_if(|(begun, _)| matches!(begun, Begun::Document(Some(it)) if *it == token));
+                self.ended(token);
             }
-            Event::RequestFailed { token, .. } => self.ended(token),
             Event::TwinSyncFailed { .. } => self.unsynced = true,
             Event::CredentialExpiring if self.calm || self.rng.between(0, 2) > 0 => {
                 client.disconnect(now).expect("it is ready");
@@ -231,13 +254,20 @@ impl World {
         Oracle::AtLeastOnce.must(first && message.withdrawn.is_none(), "a message is acknowledged once");
     }
 
-    fn accept_number(&mut self, number: usize) {
+    pub(super) fn accept_number(&mut self, number: usize) {
         if let Some(message) = self.messages.get_mut(number) {
             message.accepted = true;
         }
     }
 
-    fn delivered(&mut self, client: &mut Client<'_>, now: Instant, token: MessageToken, number: usize, whole: bool) {
+    pub(super) fn delivered(
+        &mut self,
+        client: &mut Client<'_>,
+        now: Instant,
+        token: MessageToken,
+        number: usize,
+        whole: bool,
+    ) {
         let place = self.delivered;
         self.delivered += 1;
         let at_once = whole && !self.auto_accept;
@@ -302,7 +332,7 @@ impl World {
         }
     }
 
-    fn called(&mut self, client: &mut Client<'_>, now: Instant, request: &RequestId<'_>, payload: &[u8]) {
+    pub(super) fn called(&mut self, client: &mut Client<'_>, now: Instant, request: &RequestId<'_>, payload: &[u8]) {
         let number = str::from_utf8(payload).ok().and_then(|it| it.trim_end().parse::<usize>().ok());
         let number = number.expect("the payload of a call is its number");
         self.calls[number].told += 1;
@@ -326,7 +356,7 @@ impl World {
         }
     }
 
-    fn ended(&mut self, token: TwinToken) {
+    pub(super) fn ended(&mut self, token: TwinToken) {
         let request = self.requests.iter_mut().rev().find(|request| request.token == token);
         let request = request.expect("a request that was made");
         let first = !core::mem::replace(&mut request.ended, true);
@@ -337,6 +367,8 @@ impl World {
     fn over(&mut self, client: &mut Client<'_>, now: Instant, disconnected: Disconnected) {
         self.connection += 1;
         self.last_sent = None;
+        self.half_lent = 0;
+        self.pieces = None;
         self.window.clear();
         self.delivered = 0;
         self.answers_due = 0;

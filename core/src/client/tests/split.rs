@@ -30,10 +30,39 @@ fn packet(what: u8, n: u16, rids: &[String]) -> Vec<u8> {
     }
 }
 
+fn set_streams(settings: &mut Settings, streams: bool) {
+    let _ = (&settings, streams);
+    #[cfg(feature = "stream")]
+    {
+        settings.stream_payloads = streams;
+    }
+}
+
+/// Pieces that follow each other as one: where they are cut is how the bytes came.
+fn joined(events: Vec<String>) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for event in events {
+        let bytes = |piece: &str| {
+            let (_, bytes) = piece.strip_prefix("StreamPiece { ")?.split_once("bytes: [")?;
+            Some(String::from(bytes.strip_suffix("] }")?))
+        };
+        match (bytes(&event), joined.last_mut()) {
+            (Some(more), Some(last)) if bytes(last).is_some() => {
+                last.truncate(last.len() - "] }".len());
+                last.push_str(&format!(", {more}] }}"));
+            }
+            _ => joined.push(event),
+        }
+    }
+    joined
+}
+
 /// Everything there is to see of a client to which `input` comes in pieces of these sizes, over and over.
-fn outcome(input: &[u8], sizes: &[usize], drains: bool) -> (Vec<String>, Option<Error>, State, Vec<u8>) {
+fn outcome(input: &[u8], sizes: &[usize], drains: bool, streams: bool) -> (Vec<String>, Option<Error>, State, Vec<u8>) {
     let mut memory = Memory::roomy();
-    let mut client = memory.client(Settings { max_packet: 128, ..synced() });
+    let mut settings = Settings { max_packet: 128, ..synced() };
+    set_streams(&mut settings, streams);
+    let mut client = memory.client(settings);
     let now = Instant::ZERO;
     sign_in(&mut client, now, false);
     for body in [b"1", b"2"] {
@@ -56,7 +85,7 @@ fn outcome(input: &[u8], sizes: &[usize], drains: bool) -> (Vec<String>, Option<
         events.extend(more);
         rest = behind;
         if error.is_some() || rest.is_empty() {
-            return (events, error, client.state(), sent(&mut client, now));
+            return (joined(events), error, client.state(), sent(&mut client, now));
         }
     }
     unreachable!("there is a size")
@@ -72,11 +101,12 @@ proptest! {
         packets in proptest::collection::vec((0u8..9, any::<u16>()), 1..12),
         sizes in proptest::collection::vec(1usize..60, 1..6),
         drains: bool,
+        streams: bool,
     ) {
         // The first GET is that of synchronisation, the second that of the application.
         let rids: Vec<String> = ["s00000001", "00010003"].map(String::from).to_vec();
         let input: Vec<u8> = packets.into_iter().flat_map(|(what, n)| packet(what, n, &rids)).collect();
-        prop_assert_eq!(outcome(&input, &[input.len()], drains), outcome(&input, &sizes, drains));
-        prop_assert_eq!(outcome(&input, &[1], drains), outcome(&input, &sizes, drains));
+        prop_assert_eq!(outcome(&input, &[input.len()], drains, streams), outcome(&input, &sizes, drains, streams));
+        prop_assert_eq!(outcome(&input, &[1], drains, streams), outcome(&input, &sizes, drains, streams));
     }
 }

@@ -1,10 +1,14 @@
 use super::*;
 use crate::event::{
-    DisconnectReason, Disconnected, LastSent, MessageToken, RequestError, Suspect, TelemetryToken, TwinToken,
+    DisconnectReason, Disconnected, LastSent, MessageToken, RequestError, StreamEnd, Suspect, TelemetryToken, TwinToken,
 };
 use crate::time::Duration;
 use crate::topic::Features;
 use std::vec;
+
+fn begin(source: StreamSource<'_>) -> Event<'_> {
+    Event::StreamBegin { source, payload_len: 70_000 }
+}
 
 /// Every kind of event, with texts and payloads out of `input`, as long as they can be and absent.
 fn every_event(input: &str) -> Vec<Event<'_>> {
@@ -46,6 +50,14 @@ fn every_event(input: &str) -> Vec<Event<'_>> {
         Event::Skipped(skipped),
         Event::Skipped(Skipped { topic: "", packet_id: None, token: None, request: None, ..skipped }),
         Event::MessageLeft(full),
+        begin(StreamSource::Message { input: Some(a), properties: Properties::new(c), redelivered: true }),
+        begin(StreamSource::Message { input: None, properties: Properties::new(""), redelivered: false }),
+        begin(StreamSource::MethodCall { name: b, request: RequestId::new(c, 0x1234) }),
+        begin(StreamSource::TwinDocument { token: Some(twin) }),
+        begin(StreamSource::TwinDesired { version: Some(4), unsynced: true }),
+        begin(StreamSource::Unknown { topic: b, retain: true }),
+        Event::StreamPiece { offset: 70_000, bytes: c.as_bytes() },
+        Event::StreamEnd(StreamEnd::TwinDocument { token: Some(twin), version: Some(9), stale: true }),
         Event::Unknown { topic: c, payload: a.as_bytes(), retain: true },
         Event::CredentialExpiring,
         Event::Disconnected(Disconnected {
@@ -64,7 +76,8 @@ fn payload<'i>(event: &Event<'i>) -> &'i [u8] {
         | Event::TwinDocument { payload, .. }
         | Event::TwinDesired { payload, .. }
         | Event::RequestFailed { payload, .. }
-        | Event::Unknown { payload, .. } => payload,
+        | Event::Unknown { payload, .. }
+        | Event::StreamPiece { bytes: payload, .. } => payload,
         _ => &[],
     }
 }

@@ -145,6 +145,8 @@ fn method(client: &mut Client<'_>, request: RequestId<'_>) {
 fn commands(client: &mut Client<'_>) {
     used(Client::subscribe(client, now(), Features::from_bits(any(0)).unwrap_or_default()));
     with_telemetry(|message| used(Client::send_telemetry(client, now(), message)));
+    #[cfg(feature = "stream")]
+    parts(client);
     used(Client::telemetry_withdraw(client, now(), TelemetryToken::from_bits(any(0))));
     used(Client::message_accept(client, now(), MessageToken::from_bits(any(0))));
     used(Client::message_leave(client, now(), MessageToken::from_bits(any(0))));
@@ -152,6 +154,16 @@ fn commands(client: &mut Client<'_>) {
     used(Client::twin_get(client, now()));
     #[cfg(feature = "twin")]
     used(Client::twin_report(client, now(), bytes()));
+}
+
+#[cfg(feature = "stream")]
+#[inline(never)]
+fn parts(client: &mut Client<'_>) {
+    with_telemetry(|message| {
+        let parts = any(iothub_proto::Parts { len: any(0), room: any(0) });
+        used(Client::send_telemetry_parts(client, now(), message, parts));
+    });
+    used(Client::telemetry_part(client, now(), TelemetryToken::from_bits(any(0)), any(0), bytes()));
 }
 
 #[inline(never)]
