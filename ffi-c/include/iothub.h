@@ -562,6 +562,56 @@
 #define IOTHUB_SENT_REGISTRATION 8
 
 /**
+ * `u.stream_begin`: a payload larger than `max_packet` begins. Pieces follow in order, without gaps and with nothing from
+ * the hub between, and an end. Without that end it is void: forget what came of it. It ends so by
+ * IOTHUB_EVENT_DISCONNECTED, and what answers iothub_client_twin_get() by the IOTHUB_EVENT_REQUEST_FAILED of that request.
+ * Only with `stream_payloads`.
+ */
+#define IOTHUB_EVENT_STREAM_BEGIN 17
+
+/**
+ * `u.stream_piece`: the next bytes of that payload.
+ */
+#define IOTHUB_EVENT_STREAM_PIECE 18
+
+/**
+ * `u.stream_end`: that payload is whole.
+ */
+#define IOTHUB_EVENT_STREAM_END 19
+
+/**
+ * `u.part_wanted`: the next part of a message is wanted. Supply it with iothub_client_telemetry_part(); nothing else can
+ * leave before.
+ */
+#define IOTHUB_EVENT_PART_WANTED 20
+
+/**
+ * Whose payload it is that comes in pieces: a cloud-to-device message's, or that of one routed to a module's input. With a
+ * token at its end, accept or leave it.
+ */
+#define IOTHUB_STREAM_MESSAGE 1
+
+/**
+ * A direct method's. Answer it at once, or after its end as a kept request.
+ */
+#define IOTHUB_STREAM_METHOD_CALL 2
+
+/**
+ * The whole twin.
+ */
+#define IOTHUB_STREAM_TWIN_DOCUMENT 3
+
+/**
+ * A change of the desired section.
+ */
+#define IOTHUB_STREAM_TWIN_DESIRED 4
+
+/**
+ * That of a PUBLISH on a topic outside the dialect.
+ */
+#define IOTHUB_STREAM_UNKNOWN 5
+
+/**
  * At most once: sent once, and perhaps lost. What a struct of zeros says.
  */
 #define IOTHUB_QOS_0 0
@@ -790,6 +840,11 @@
  * The Device Provisioning Service has not assigned the device in time. Of iothub_provisioning only; fatal.
  */
 #define IOTHUB_TIMEOUT_REGISTRATION 14
+
+/**
+ * The application did not supply the next part of a message, half of which was sent. Fatal.
+ */
+#define IOTHUB_TIMEOUT_SUPPLY 15
 
 /**
  * A key of a connection string; `subject` of IOTHUB_ERR_STRING_*. This one: HostName.
@@ -1036,9 +1091,10 @@ typedef struct iothub_config {
    */
   uint8_t twin_sync;
   /**
-   * 0.
+   * 1: deliver the payloads of PUBLISHes larger than `max_packet` in pieces: IOTHUB_EVENT_STREAM_BEGIN and so on. Only
+   * in a library built with the feature `stream`; another gives IOTHUB_ERR_BAD_VALUE. Default 0.
    */
-  uint8_t reserved;
+  uint8_t stream_payloads;
   /**
    * Bytes of the largest packet the receive buffer holds. Larger PUBLISHes are skipped as they arrive, and reported. 64
    * to `packet_limit`; default 4096.
@@ -1643,6 +1699,103 @@ typedef struct iothub_event_refused {
 } iothub_event_refused;
 
 /**
+ * IOTHUB_EVENT_STREAM_BEGIN.
+ */
+typedef struct iothub_event_stream_begin {
+  /**
+   * IOTHUB_STREAM_*.
+   */
+  uint32_t source;
+  /**
+   * Bytes of the whole payload.
+   */
+  uint32_t payload_len;
+  /**
+   * TWIN_DOCUMENT: the request it answers; IOTHUB_TOKEN_NONE if twin synchronisation fetched it.
+   */
+  iothub_token token;
+  /**
+   * MESSAGE: it may have been delivered before (DUP).
+   */
+  bool redelivered;
+  /**
+   * TWIN_DESIRED: patches may be missing before this one.
+   */
+  bool unsynced;
+  /**
+   * UNKNOWN: it is a retained message.
+   */
+  bool retain;
+  /**
+   * MESSAGE: the module's input, none (NULL) for a cloud-to-device message. METHOD_CALL: the method. UNKNOWN: the topic.
+   */
+  struct iothub_str name;
+  /**
+   * MESSAGE: the property bag; read it with iothub_properties_iter().
+   */
+  struct iothub_str properties;
+  /**
+   * METHOD_CALL: what the answer names. iothub_request_keep() it to answer after the end.
+   */
+  struct iothub_request request;
+} iothub_event_stream_begin;
+
+/**
+ * IOTHUB_EVENT_STREAM_PIECE.
+ */
+typedef struct iothub_event_stream_piece {
+  /**
+   * Bytes of the payload before these.
+   */
+  uint32_t offset;
+  /**
+   * At least one byte.
+   */
+  struct iothub_bytes bytes;
+} iothub_event_stream_piece;
+
+/**
+ * IOTHUB_EVENT_STREAM_END.
+ */
+typedef struct iothub_event_stream_end {
+  /**
+   * TWIN_DOCUMENT: `desired.$version`; TWIN_DESIRED: the new version. IOTHUB_VERSION_NONE if there is none.
+   */
+  uint64_t version;
+  /**
+   * IOTHUB_STREAM_*, as its beginning.
+   */
+  uint32_t source;
+  /**
+   * MESSAGE: what to accept or leave. TWIN_DOCUMENT: the request that has ended by it. Else, and at QoS 0,
+   * IOTHUB_TOKEN_NONE.
+   */
+  iothub_token token;
+  /**
+   * TWIN_DOCUMENT: older than what was delivered before. Do not apply it.
+   */
+  bool stale;
+} iothub_event_stream_end;
+
+/**
+ * IOTHUB_EVENT_PART_WANTED.
+ */
+typedef struct iothub_event_part_wanted {
+  /**
+   * The message: what iothub_client_send_telemetry_parts() gave. It may have been withdrawn: half of it was sent.
+   */
+  iothub_token token;
+  /**
+   * Bytes of all parts before this one. 0 again after a cut.
+   */
+  uint32_t offset;
+  /**
+   * The most bytes it may have.
+   */
+  uint32_t room;
+} iothub_event_part_wanted;
+
+/**
  * What `kind` says.
  */
 typedef union iothub_event_union {
@@ -1710,6 +1863,22 @@ typedef union iothub_event_union {
    * IOTHUB_EVENT_REFUSED.
    */
   struct iothub_event_refused refused;
+  /**
+   * IOTHUB_EVENT_STREAM_BEGIN.
+   */
+  struct iothub_event_stream_begin stream_begin;
+  /**
+   * IOTHUB_EVENT_STREAM_PIECE.
+   */
+  struct iothub_event_stream_piece stream_piece;
+  /**
+   * IOTHUB_EVENT_STREAM_END.
+   */
+  struct iothub_event_stream_end stream_end;
+  /**
+   * IOTHUB_EVENT_PART_WANTED.
+   */
+  struct iothub_event_part_wanted part_wanted;
   /**
    * For events of later versions: the size stays as it is.
    */
@@ -2456,6 +2625,11 @@ typedef struct iothub_provisioning {
 #define IOTHUB_ERR_TIMED_OUT_REGISTRATION -414
 
 /**
+ * Fatal. The application did not supply the next part of a message, half of which was sent, in time.
+ */
+#define IOTHUB_ERR_TIMED_OUT_SUPPLY -415
+
+/**
  * Fatal. The link is dead: a deadline passed that this header does not know.
  */
 #define IOTHUB_ERR_TIMED_OUT -499
@@ -2952,6 +3126,55 @@ iothub_status iothub_client_method_respond_kept(struct iothub_client *client,
                                                 const struct iothub_kept_request *kept,
                                                 uint32_t http_status,
                                                 struct iothub_bytes body);
+
+/**
+ * As iothub_client_send_telemetry(), with a payload that the application supplies in parts while the message leaves: from
+ * flash, for instance. `message` has only what goes before the parts, often nothing. It takes `part_room` bytes of `tx`
+ * instead of the payload's.
+ *
+ * When it is the message's turn, IOTHUB_EVENT_PART_WANTED asks for one part after another; after a cut, at QoS 1, for all
+ * of them again. A driver looks at iothub_client_has_event() before it sleeps, as parts are asked for while bytes leave.
+ * Half a message holds up everything behind it: an application that does not supply for `send_timeout_ms` loses its
+ * connection (IOTHUB_ERR_TIMED_OUT_SUPPLY).
+ *
+ * @param parts_len Bytes of all parts.
+ * @param part_room Bytes of the largest part. 0 is 1.
+ * @param[out] token What names it; may be NULL.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_x as iothub_client_send_telemetry().
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_client_send_telemetry_parts(struct iothub_client *client,
+                                                 uint64_t now_ms,
+                                                 const struct iothub_telemetry *message,
+                                                 uint32_t parts_len,
+                                                 uint32_t part_room,
+                                                 iothub_token *token);
+
+/**
+ * Supplies the part that IOTHUB_EVENT_PART_WANTED asked for: some bytes, at most as many as there is room for. None at all
+ * changes nothing.
+ *
+ * @param offset `u.part_wanted.offset`.
+ * @param bytes The part. It is copied.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of `bytes`.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_STALE This message wants no part now, or one at another offset, as after a cut.
+ * @retval IOTHUB_ERR_TOO_LARGE It has more bytes than there is room for.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_client_telemetry_part(struct iothub_client *client,
+                                           uint64_t now_ms,
+                                           iothub_token token,
+                                           uint32_t offset,
+                                           struct iothub_bytes bytes);
 
 /**
  * Asks for the whole twin. It ends in IOTHUB_EVENT_TWIN_DOCUMENT or IOTHUB_EVENT_REQUEST_FAILED.

@@ -54,8 +54,9 @@ pub struct iothub_config {
     /// 1: fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features are
     /// subscribed. Default 1.
     pub twin_sync: u8,
-    /// 0.
-    pub reserved: u8,
+    /// 1: deliver the payloads of PUBLISHes larger than `max_packet` in pieces: IOTHUB_EVENT_STREAM_BEGIN and so on. Only
+    /// in a library built with the feature `stream`; another gives IOTHUB_ERR_BAD_VALUE. Default 0.
+    pub stream_payloads: u8,
     /// Bytes of the largest packet the receive buffer holds. Larger PUBLISHes are skipped as they arrive, and reported. 64
     /// to `packet_limit`; default 4096.
     pub max_packet: u32,
@@ -150,7 +151,7 @@ fn defaults() -> iothub_config {
         clean_session: settings.clean_session.into(),
         auto_accept: settings.auto_accept.into(),
         twin_sync: 1,
-        reserved: 0,
+        stream_payloads: 0,
         max_packet: settings.max_packet,
         packet_limit: settings.packet_limit,
         connect_reserve: settings.connect_reserve,
@@ -202,7 +203,14 @@ impl iothub_config {
             bits => features(bits)?,
         };
         let span = |millis: u32| Duration::from_millis(millis.into());
+        let stream_payloads = flag(self.stream_payloads)?;
+        if stream_payloads && !cfg!(feature = "stream") {
+            return Err(Misuse(IOTHUB_ERR_BAD_VALUE));
+        }
+        #[allow(clippy::needless_update, reason = "the core may have the feature `stream` though this library has not")]
         let settings = Settings {
+            #[cfg(feature = "stream")]
+            stream_payloads,
             features,
             keep_alive: self.keep_alive,
             clean_session: flag(self.clean_session)?,
@@ -221,6 +229,7 @@ impl iothub_config {
             drain_timeout: span(self.drain_timeout_ms),
             close_timeout: span(self.close_timeout_ms),
             credential_margin: span(self.credential_margin_ms),
+            ..Settings::default()
         };
         Ok(Config { identity, settings })
     }

@@ -3,6 +3,7 @@
 use crate::error::iothub_error;
 use crate::ptr::Zeroed;
 use crate::request::iothub_request;
+use crate::stream::*;
 use crate::types::{iothub_bytes, iothub_str, iothub_token};
 
 /// Nothing: feed more bytes when there are some.
@@ -320,6 +321,14 @@ pub union iothub_event_union {
     pub assigned: iothub_event_assigned,
     /// IOTHUB_EVENT_REFUSED.
     pub refused: iothub_event_refused,
+    /// IOTHUB_EVENT_STREAM_BEGIN.
+    pub stream_begin: iothub_event_stream_begin,
+    /// IOTHUB_EVENT_STREAM_PIECE.
+    pub stream_piece: iothub_event_stream_piece,
+    /// IOTHUB_EVENT_STREAM_END.
+    pub stream_end: iothub_event_stream_end,
+    /// IOTHUB_EVENT_PART_WANTED.
+    pub part_wanted: iothub_event_part_wanted,
     /// For events of later versions: the size stays as it is.
     pub reserved: [usize; 12],
 }

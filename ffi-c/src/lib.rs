@@ -10,7 +10,7 @@
 //! | `guard` | a machine in the caller's memory: recognised, called, and shut when something panicked |
 //! | [`config`], [`client`], [`commands`], `twin`, [`state`] | the device |
 //! | `registration`, `provisioning` | the Device Provisioning Service |
-//! | [`telemetry`], [`event`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
+//! | [`telemetry`], `parts`, [`event`], [`stream`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
 //! | [`rx`] | a receive buffer |
 //! | [`auth`], `key` | connection strings and SAS tokens |
 //! | [`retry`] | when to connect again |
@@ -36,6 +36,8 @@ pub mod event;
 mod guard;
 #[cfg(feature = "sas")]
 pub mod key;
+#[cfg(feature = "stream")]
+pub mod parts;
 pub mod properties;
 #[cfg(feature = "provisioning")]
 pub mod provisioning;
@@ -48,6 +50,7 @@ pub mod rx;
 mod sizes;
 pub mod state;
 pub mod status;
+pub mod stream;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use crate::{auth::*, client::*, config::*, error::*, event::*, properties::*, request::*, retry::*};
 #[cfg(feature = "provisioning")]
 use crate::{provisioning::*, registration::*};
-use crate::{state::*, telemetry::*, types::*};
+use crate::{state::*, stream::*, telemetry::*, types::*};
 use core::mem::size_of;
 
 /// Where 64 bits are aligned to 64 bits, as on ARM, a struct that has such a field is a multiple of that.
@@ -34,9 +34,13 @@ sizes! {
     iothub_event_disconnected: 40, 40;
     iothub_event_message: 56, 32;
     iothub_event_method_call: 56, 28;
+    iothub_event_part_wanted: 12, 12;
     iothub_event_refused: 48, 36;
     iothub_event_request_failed: 40, wide(32);
     iothub_event_skipped: 56, 32;
+    iothub_event_stream_begin: 72, 44;
+    iothub_event_stream_end: 24, wide(20);
+    iothub_event_stream_piece: 24, 12;
     iothub_event_subscribed: 8, 8;
     iothub_event_twin_desired: 32, wide(20);
     iothub_event_twin_document: 32, wide(24);

@@ -53,6 +53,8 @@ pub const IOTHUB_TIMEOUT_REQUEST: i32 = 12;
 pub const IOTHUB_TIMEOUT_POLL: i32 = 13;
 /// The Device Provisioning Service has not assigned the device in time. Of iothub_provisioning only; fatal.
 pub const IOTHUB_TIMEOUT_REGISTRATION: i32 = 14;
+/// The application did not supply the next part of a message, half of which was sent. Fatal.
+pub const IOTHUB_TIMEOUT_SUPPLY: i32 = 15;
 
 /// Commands not settled.
 #[repr(C)]

@@ -171,6 +171,8 @@ pub const IOTHUB_ERR_TIMED_OUT_PUBACK: iothub_status = -404;
 pub const IOTHUB_ERR_TIMED_OUT_SEND: iothub_status = -405;
 /// Fatal. The Device Provisioning Service has not assigned the device in time.
 pub const IOTHUB_ERR_TIMED_OUT_REGISTRATION: iothub_status = -414;
+/// Fatal. The application did not supply the next part of a message, half of which was sent, in time.
+pub const IOTHUB_ERR_TIMED_OUT_SUPPLY: iothub_status = -415;
 /// Fatal. The link is dead: a deadline passed that this header does not know.
 pub const IOTHUB_ERR_TIMED_OUT: iothub_status = -499;
 /// Fatal. A fault of the library, which was caught. The client it happened in only gives this from then on.
@@ -344,6 +346,7 @@ texts! {
     IOTHUB_ERR_TIMED_OUT_PUBACK => "the link is dead: no PUBACK although messages wait for one in time",
     IOTHUB_ERR_TIMED_OUT_SEND => "the link is dead: bytes were waiting and none was confirmed in time",
     IOTHUB_ERR_TIMED_OUT_REGISTRATION => "not assigned to a hub in time",
+    IOTHUB_ERR_TIMED_OUT_SUPPLY => "the next part of a message was not supplied in time",
     IOTHUB_ERR_TIMED_OUT => "the link is dead",
     IOTHUB_ERR_INTERNAL => "a fault of the library",
 }

@@ -84,6 +84,8 @@ fn numbers_follow_the_machine() {
     counts("session/ending.rs", "DisconnectReason", "DISCONNECT_", 1, 1);
     counts("session/queue.rs", "Withdrawn", "WITHDRAWN_", 1, 1);
     counts("event.rs", "Event", "EVENT_", 1, 1);
+    counts("event/stream.rs", "StreamSource", "STREAM_", 1, 1);
+    counts("event/stream.rs", "StreamEnd", "STREAM_", 1, 1);
     counts("event.rs", "RequestError", "REQUEST_", 1, 1);
     counts("retry.rs", "RetryCause", "RETRY_", 1, 1);
     counts("auth/sas.rs", "Resource", "RESOURCE_", 1, 1);
@@ -114,6 +116,7 @@ fn every_error_has_its_status() {
     assert_eq!(of(Error::Refused(ConnectRefusal::NotAuthorized)), status::IOTHUB_ERR_REFUSED_NOT_AUTHORIZED);
     assert_eq!(of(Error::TimedOut(TimeoutReason::Connack)), status::IOTHUB_ERR_TIMED_OUT_CONNACK);
     assert_eq!(of(Error::TimedOut(TimeoutReason::Send)), status::IOTHUB_ERR_TIMED_OUT_SEND);
+    assert_eq!(of(Error::TimedOut(TimeoutReason::Supply)), status::IOTHUB_ERR_TIMED_OUT_SUPPLY);
     assert_eq!(state::reason(TimeoutReason::Request), state::IOTHUB_TIMEOUT_REQUEST);
     assert_eq!(translate::last_sent(iothub_proto::event::LastSent::MethodAnswer), 7);
 

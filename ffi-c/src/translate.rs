@@ -3,11 +3,15 @@
 use crate::error::iothub_error;
 use crate::event::*;
 use crate::request::iothub_request;
+#[cfg(feature = "stream")]
+use crate::stream::*;
 use crate::types::{IOTHUB_VERSION_NONE, iothub_bytes, iothub_str, iothub_token};
 use iothub_proto::Event;
 use iothub_proto::event::{
     DisconnectReason, Disconnected, LastSent, Message, MessageToken, RequestError, Skipped, TelemetryToken, TwinToken,
 };
+#[cfg(feature = "stream")]
+use iothub_proto::event::{StreamEnd, StreamSource};
 
 /// The number of a token of telemetry. No slot has the number 65,535, so it is not 0.
 pub(crate) fn telemetry(token: TelemetryToken) -> iothub_token {
@@ -107,6 +111,26 @@ pub(crate) fn write(to: &mut iothub_event, event: &Option<Event<'_>>) {
             to.u.disconnected = ended_by(ended);
             IOTHUB_EVENT_DISCONNECTED
         }
+        #[cfg(feature = "stream")]
+        Event::StreamBegin { source, payload_len } => {
+            to.u.stream_begin = begins(source, payload_len);
+            IOTHUB_EVENT_STREAM_BEGIN
+        }
+        #[cfg(feature = "stream")]
+        Event::StreamPiece { offset, bytes } => {
+            to.u.stream_piece = iothub_event_stream_piece { offset, bytes: iothub_bytes::new(bytes) };
+            IOTHUB_EVENT_STREAM_PIECE
+        }
+        #[cfg(feature = "stream")]
+        Event::StreamEnd(end) => {
+            to.u.stream_end = ends(end);
+            IOTHUB_EVENT_STREAM_END
+        }
+        #[cfg(feature = "stream")]
+        Event::PartWanted { token, offset, room } => {
+            to.u.part_wanted = iothub_event_part_wanted { token: telemetry(token), offset, room };
+            IOTHUB_EVENT_PART_WANTED
+        }
         _ => IOTHUB_EVENT_OTHER,
     };
 }
@@ -178,4 +202,72 @@ pub(crate) fn ended_by(ended: &Disconnected) -> iothub_event_disconnected {
 /// The kinds count as their numbers do; a test goes through all of them.
 pub(crate) fn last_sent(kind: LastSent) -> u32 {
     kind as u32 + IOTHUB_SENT_CONNECT
+}
+
+#[cfg(feature = "stream")]
+fn begins(from: StreamSource<'_>, payload_len: u32) -> iothub_event_stream_begin {
+    let mut to = iothub_event_stream_begin {
+        source: 0,
+        payload_len,
+        token: 0,
+        redelivered: false,
+        unsynced: false,
+        retain: false,
+        name: iothub_str::NONE,
+        properties: iothub_str::NONE,
+        request: iothub_request::NONE,
+    };
+    to.source = match from {
+        StreamSource::Message { input, properties, redelivered } => {
+            to.name = iothub_str::optional(input);
+            to.properties = iothub_str::new(properties.raw());
+            to.redelivered = redelivered;
+            IOTHUB_STREAM_MESSAGE
+        }
+        StreamSource::MethodCall { name, request } => {
+            to.name = iothub_str::new(name);
+            to.request = iothub_request::new(request);
+            IOTHUB_STREAM_METHOD_CALL
+        }
+        StreamSource::TwinDocument { token } => {
+            to.token = token.map_or(0, twin_number);
+            IOTHUB_STREAM_TWIN_DOCUMENT
+        }
+        StreamSource::TwinDesired { unsynced, .. } => {
+            to.unsynced = unsynced;
+            IOTHUB_STREAM_TWIN_DESIRED
+        }
+        StreamSource::Unknown { topic, retain } => {
+            to.name = iothub_str::new(topic);
+            to.retain = retain;
+            IOTHUB_STREAM_UNKNOWN
+        }
+        _ => 0,
+    };
+    to
+}
+
+#[cfg(feature = "stream")]
+fn ends(from: StreamEnd) -> iothub_event_stream_end {
+    let mut to = iothub_event_stream_end { version: IOTHUB_VERSION_NONE, source: 0, token: 0, stale: false };
+    to.source = match from {
+        StreamEnd::Message { token } => {
+            to.token = message(token);
+            IOTHUB_STREAM_MESSAGE
+        }
+        StreamEnd::MethodCall => IOTHUB_STREAM_METHOD_CALL,
+        StreamEnd::TwinDocument { token, version, stale } => {
+            to.token = token.map_or(0, twin_number);
+            to.version = number(version);
+            to.stale = stale;
+            IOTHUB_STREAM_TWIN_DOCUMENT
+        }
+        StreamEnd::TwinDesired { version } => {
+            to.version = number(version);
+            IOTHUB_STREAM_TWIN_DESIRED
+        }
+        StreamEnd::Unknown => IOTHUB_STREAM_UNKNOWN,
+        _ => 0,
+    };
+    to
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 21] = [
     "version",
     "types",
     "status",
@@ -13,8 +13,10 @@ const SOURCES: [&str; 19] = [
     "client",
     "rx",
     "event",
+    "stream",
     "telemetry",
     "commands",
+    "parts",
     "twin",
     "request",
     "properties",
