@@ -3,7 +3,7 @@
 
 use iothub_fuzz::corpus::folder;
 use iothub_fuzz::stream;
-use iothub_proto::event::MessageToken;
+use iothub_proto::event::{MessageToken, StreamEnd};
 use iothub_proto::time::Duration;
 use iothub_proto::{Event, Telemetry};
 use iothub_tests::hub::CloudMessage;
@@ -26,6 +26,7 @@ fn record(setup: Setup, is_module: bool) -> Vec<u8> {
     pair.handler = Some(Box::new(|client, now, event| {
         let token: Option<MessageToken> = match *event {
             Event::Message(message) => message.token,
+            Event::StreamEnd(StreamEnd::Message { token }) => token,
             Event::Skipped(skipped) => skipped.token,
             _ => None,
         };
@@ -95,6 +96,11 @@ fn streams() {
     let sessions = [
         ("device", Setup::device(), 0x80 | stream::SYNC),
         ("device-small-buffer", Setup::device().settings(|it| it.max_packet = 128), 0x40 | stream::SYNC),
+        (
+            "device-pieces",
+            Setup::device().settings(|it| (it.max_packet, it.stream_payloads) = (128, true)),
+            0x40 | stream::SYNC | stream::PIECES,
+        ),
         ("device-auto-accept", Setup::device().settings(|it| it.auto_accept = true), 0xC0 | stream::AUTO_ACCEPT),
         ("module", Setup::module(), 0x80 | stream::MODULE | stream::SYNC),
         ("module-drains", Setup::module(), 0x80 | stream::MODULE | stream::DRAINS),
@@ -246,6 +252,34 @@ fn sessions() {
         [28, 120, 0],
         PUMP,
     ]);
+    // Payloads beyond the receive buffer, in chunks; telemetry in parts of up to 30 bytes, and a cut within.
+    let large = steps(&[
+        CONNECT,
+        PUMP,
+        [33, 0, 80],
+        [33, 0, 81],
+        [31, 0, 190],
+        [35, 0, 150],
+        [22, 0, 60],
+        [22, 0, 60],
+        PUMP,
+        [14, 0, 0],
+        [11, 0, 0],
+        PUMP,
+        [6, 176, 194],
+        [6, 0, 1],
+        [19, 0, 0],
+        [22, 0, 0],
+        [19, 0, 9],
+        [3, 0, 0],
+        CONNECT,
+        PUMP,
+    ]);
+    for (flags, setup) in [("", [0x74, 200, 0xFF, 0]), ("-owned", [0x75, 100, 0x7F, 0])] {
+        let session = [&setup[..], &large].concat();
+        write("session", &format!("large{flags}"), &session);
+        write("c_abi", &format!("large{flags}"), &[&[0], &session[..]].concat());
+    }
     for (name, list) in [("life", life), ("cut", cut), ("faults", faults), ("full", full)] {
         for (flags, setup) in
             [("", [0x34, 200, 0x3F, 0]), ("-owned", [0x35, 100, 0x3F, 0]), ("-small", [0xF6, 0, 2, 1])]

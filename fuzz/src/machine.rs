@@ -4,7 +4,7 @@ use iothub_proto::error::{Error, TimeoutReason};
 use iothub_proto::event::{KeptRequestId, MessageToken, TelemetryToken, TwinToken, Withdrawn};
 use iothub_proto::time::Instant;
 use iothub_proto::topic::Features;
-use iothub_proto::{Client, ConnectOptions, Handled, OwnedClient, Pending, State, Telemetry};
+use iothub_proto::{Client, ConnectOptions, Handled, OwnedClient, Parts, Pending, State, Telemetry};
 
 /// The verbs of [`Client`] and [`OwnedClient`].
 pub(crate) trait Machine {
@@ -20,6 +20,13 @@ pub(crate) trait Machine {
     fn disconnect(&mut self, now: Instant) -> Result<(), Error>;
     fn subscribe(&mut self, now: Instant, features: Features) -> Result<(), Error>;
     fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error>;
+    fn send_telemetry_parts(
+        &mut self,
+        now: Instant,
+        message: &Telemetry<'_>,
+        parts: Parts,
+    ) -> Result<TelemetryToken, Error>;
+    fn telemetry_part(&mut self, now: Instant, token: TelemetryToken, offset: u32, bytes: &[u8]) -> Result<(), Error>;
     fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error>;
     fn message_accept(&mut self, now: Instant, token: MessageToken) -> Result<(), Error>;
     fn message_leave(&mut self, now: Instant, token: MessageToken) -> Result<(), Error>;
@@ -71,6 +78,23 @@ macro_rules! machine {
             }
             fn send_telemetry(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<TelemetryToken, Error> {
                 Self::send_telemetry(self, now, message)
+            }
+            fn send_telemetry_parts(
+                &mut self,
+                now: Instant,
+                message: &Telemetry<'_>,
+                parts: Parts,
+            ) -> Result<TelemetryToken, Error> {
+                Self::send_telemetry_parts(self, now, message, parts)
+            }
+            fn telemetry_part(
+                &mut self,
+                now: Instant,
+                token: TelemetryToken,
+                offset: u32,
+                bytes: &[u8],
+            ) -> Result<(), Error> {
+                Self::telemetry_part(self, now, token, offset, bytes)
             }
             fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error> {
                 Self::telemetry_withdraw(self, now, token)

@@ -31,6 +31,7 @@ plants! {
     "stream" {
         ChunkEvent = "chunk-event": "A message on an unknown topic is lost if the bytes come in chunks.",
         ChunkOutput = "chunk-output": "An acknowledgement is lost if the bytes come in chunks.",
+        ChunkPiece = "chunk-piece": "The last byte of a piece is another one if the bytes come in chunks.",
         OwnedEvent = "owned-event": "The owned client cuts an event short.",
         Needed = "needed": "The size of an incomplete packet is told too small.",
     }
@@ -52,6 +53,8 @@ plants! {
         AckLeft = "ack-left": "A message that was left is acknowledged.",
         LosePatch = "lose-patch": "A desired patch is not delivered.",
         LoseRequest = "lose-request": "The end of a twin request is not told.",
+        LosePiece = "lose-piece": "A piece of a payload is not delivered.",
+        OtherPart = "other-part": "A part of a message is sent as another.",
         HalfCommand = "half-command": "A command that is refused changes something.",
         Unsticky = "unsticky": "A fatal error is told once.",
         Promise = "promise": "An event is promised and does not come.",

@@ -5,6 +5,7 @@ use iothub::commands::*;
 use iothub::config::{iothub_config, iothub_config_init, iothub_storage};
 use iothub::error::{iothub_client_last_error, iothub_error};
 use iothub::event::iothub_event;
+use iothub::parts::*;
 use iothub::request::iothub_kept_request;
 use iothub::state::*;
 use iothub::telemetry::{iothub_property, iothub_telemetry};
@@ -14,7 +15,7 @@ use iothub_proto::error::{Error, TimeoutReason};
 use iothub_proto::event::{KeptRequestId, MessageToken, TelemetryToken, TwinToken, Withdrawn};
 use iothub_proto::time::Instant;
 use iothub_proto::topic::Features;
-use iothub_proto::{ConnectOptions, Handled, Pending, State, Telemetry};
+use iothub_proto::{ConnectOptions, Handled, Parts, Pending, State, Telemetry};
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::ptr::null;
 
@@ -76,6 +77,7 @@ impl Client {
         config.auto_accept = settings.auto_accept.into();
         config.twin_sync = settings.twin_sync.into();
         config.max_packet = settings.max_packet;
+        config.stream_payloads = settings.stream_payloads.into();
         let mut error = MaybeUninit::uninit();
         let (place, size) = (client.place.as_mut_ptr(), size_of::<iothub_client>());
         // SAFETY: the memory behind every pointer stays as long as `client` does.
@@ -253,6 +255,30 @@ impl Machine for Client {
         });
         let token = written(token, status);
         self.result(status, || TelemetryToken::from_bits(token))
+    }
+
+    fn send_telemetry_parts(
+        &mut self,
+        now: Instant,
+        message: &Telemetry<'_>,
+        parts: Parts,
+    ) -> Result<TelemetryToken, Error> {
+        let (client, mut token) = (self.pointer(), LEFT);
+        let (now, Parts { len, room }) = (now.as_millis(), parts);
+        let status = Self::telemetry(message, |message| {
+            // SAFETY: see above.
+            unsafe { iothub_client_send_telemetry_parts(client, now, message, len, room, &mut token) }
+        });
+        let token = written(token, status);
+        self.result(status, || TelemetryToken::from_bits(token))
+    }
+
+    fn telemetry_part(&mut self, now: Instant, token: TelemetryToken, offset: u32, part: &[u8]) -> Result<(), Error> {
+        let (now, part): (u64, Box<[u8]>) = (now.as_millis(), part.into());
+        // SAFETY: see above.
+        let status =
+            unsafe { iothub_client_telemetry_part(self.pointer(), now, token.to_bits(), offset, bytes(&part)) };
+        self.result(status, || ())
     }
 
     fn telemetry_withdraw(&mut self, now: Instant, token: TelemetryToken) -> Result<Withdrawn, Error> {

@@ -6,8 +6,8 @@ use iothub::types::{IOTHUB_TOKEN_NONE, IOTHUB_VERSION_NONE, iothub_bytes, iothub
 use iothub_proto::Event;
 use iothub_proto::error::{CapacityError, ConnectRefusal, Error, PeerError, TimeoutReason, UsageError, Violation};
 use iothub_proto::event::{
-    DisconnectReason, Disconnected, LastSent, Message, MessageToken, RequestError, RequestId, Skipped, Suspect,
-    TelemetryToken, TwinToken,
+    DisconnectReason, Disconnected, LastSent, Message, MessageToken, RequestError, RequestId, Skipped, StreamEnd,
+    StreamSource, Suspect, TelemetryToken, TwinToken,
 };
 use iothub_proto::time::Duration;
 use iothub_proto::topic::{Features, Properties};
@@ -40,7 +40,7 @@ const VIOLATIONS: [Violation; 21] = [
 ];
 
 /// In the order of IOTHUB_TIMEOUT_*, from 1 on.
-const REASONS: [TimeoutReason; 12] = [
+const REASONS: [TimeoutReason; 15] = [
     TimeoutReason::Connack,
     TimeoutReason::Suback,
     TimeoutReason::Pingresp,
@@ -53,6 +53,9 @@ const REASONS: [TimeoutReason; 12] = [
     TimeoutReason::Close,
     TimeoutReason::KeepAlive,
     TimeoutReason::Request,
+    TimeoutReason::Poll,
+    TimeoutReason::Registration,
+    TimeoutReason::Supply,
 ];
 
 /// IOTHUB_SENT_*, from 1 on.
@@ -67,7 +70,7 @@ const SENT: [LastSent; 7] = [
 ];
 
 pub(super) fn reason(number: i32) -> Option<TimeoutReason> {
-    assert!((0..=12).contains(&number), "{number} is no reason");
+    assert!(matches!(number, 0..=12 | 15), "{number} is no reason of a client");
     REASONS.get((number as usize).checked_sub(1)?).copied()
 }
 
@@ -92,7 +95,7 @@ pub(super) fn error(error: &iothub_error) -> Error {
             PeerError { kind, packet: u8::try_from(subject).expect("a byte"), offset }.into()
         }
         -305..=-301 => Error::Refused(ConnectRefusal::from_code((-300 - status) as u8).expect("a code")),
-        -405..=-401 => Error::TimedOut(REASONS[(-401 - status) as usize]),
+        -405..=-401 | -415 => Error::TimedOut(REASONS[(-401 - status) as usize]),
         status => panic!("status {status} of a call that was right"),
     }
 }
@@ -130,6 +133,26 @@ impl<'i> Places<'i, '_> {
             properties: Properties::new(self.text(message.properties)),
             payload: self.bytes(message.payload),
             redelivered: message.redelivered,
+        }
+    }
+
+    fn source(&self, it: &c::iothub_event_stream_begin) -> StreamSource<'i> {
+        match it.source {
+            c::IOTHUB_STREAM_MESSAGE => StreamSource::Message {
+                input: (!it.name.ptr.is_null()).then(|| self.text(it.name)),
+                properties: Properties::new(self.text(it.properties)),
+                redelivered: it.redelivered,
+            },
+            c::IOTHUB_STREAM_METHOD_CALL => {
+                StreamSource::MethodCall { name: self.text(it.name), request: self.request(it.request) }
+            }
+            c::IOTHUB_STREAM_TWIN_DOCUMENT => {
+                StreamSource::TwinDocument { token: token(it.token).map(TwinToken::from_bits) }
+            }
+            // Its version comes at its end.
+            c::IOTHUB_STREAM_TWIN_DESIRED => StreamSource::TwinDesired { version: None, unsynced: it.unsynced },
+            c::IOTHUB_STREAM_UNKNOWN => StreamSource::Unknown { topic: self.text(it.name), retain: it.retain },
+            source => panic!("source {source} of a stream"),
         }
     }
 
@@ -193,6 +216,19 @@ impl<'i> Places<'i, '_> {
                     Event::Unknown { topic: self.text(it.topic), payload: self.bytes(it.payload), retain: it.retain }
                 }
                 c::IOTHUB_EVENT_CREDENTIAL_EXPIRING => Event::CredentialExpiring,
+                c::IOTHUB_EVENT_STREAM_BEGIN => {
+                    let it = &event.u.stream_begin;
+                    Event::StreamBegin { source: self.source(it), payload_len: it.payload_len }
+                }
+                c::IOTHUB_EVENT_STREAM_PIECE => {
+                    let it = &event.u.stream_piece;
+                    Event::StreamPiece { offset: it.offset, bytes: self.bytes(it.bytes) }
+                }
+                c::IOTHUB_EVENT_STREAM_END => Event::StreamEnd(stream_end(&event.u.stream_end)),
+                c::IOTHUB_EVENT_PART_WANTED => {
+                    let c::iothub_event_part_wanted { token, offset, room } = event.u.part_wanted;
+                    Event::PartWanted { token: TelemetryToken::from_bits(token), offset, room }
+                }
                 c::IOTHUB_EVENT_DISCONNECTED => Event::Disconnected(disconnected(&event.u.disconnected)),
                 kind => panic!("kind {kind} of an event"),
             }
@@ -210,6 +246,20 @@ fn version(version: u64) -> Option<u64> {
 
 fn features(bits: u32) -> Features {
     Features::from_bits(u8::try_from(bits).expect("few")).expect("known")
+}
+
+fn stream_end(it: &c::iothub_event_stream_end) -> StreamEnd {
+    match it.source {
+        c::IOTHUB_STREAM_MESSAGE => StreamEnd::Message { token: token(it.token).map(MessageToken::from_bits) },
+        c::IOTHUB_STREAM_METHOD_CALL => StreamEnd::MethodCall,
+        c::IOTHUB_STREAM_TWIN_DOCUMENT => {
+            let token = token(it.token).map(TwinToken::from_bits);
+            StreamEnd::TwinDocument { token, version: version(it.version), stale: it.stale }
+        }
+        c::IOTHUB_STREAM_TWIN_DESIRED => StreamEnd::TwinDesired { version: version(it.version) },
+        c::IOTHUB_STREAM_UNKNOWN => StreamEnd::Unknown,
+        source => panic!("source {source} of a stream"),
+    }
 }
 
 fn request_error(failed: &c::iothub_event_request_failed) -> RequestError {

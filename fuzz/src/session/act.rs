@@ -4,7 +4,7 @@ use iothub_proto::error::{CapacityError, Error, UsageError};
 use iothub_proto::packet::QoS;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::topic::Features;
-use iothub_proto::{ConnectOptions, State, Telemetry};
+use iothub_proto::{ConnectOptions, Parts, State, Telemetry};
 use iothub_tests::hub::codec::publish_packet;
 use iothub_tests::hub::{CallId, CallResult, CloseReason, CloudMessage, Cut};
 use serde_json::json;
@@ -33,7 +33,7 @@ impl World<'_> {
                 self.to_client.clear();
             }
             Step::Disconnect => drop(self.command(|machine, now| machine.disconnect(now))),
-            Step::Telemetry { qos1, len } => self.send(qos1, len.into()),
+            Step::Telemetry { qos1, len, room } => self.send(qos1, len.into(), room.into()),
             Step::Withdraw(n) => self.withdraw(n.into()),
             Step::TwinGet => self.request(|machine, now| machine.twin_get(now)),
             Step::TwinReport(n) => {
@@ -47,10 +47,16 @@ impl World<'_> {
             Step::Accept(n) => self.decide(n.into(), true),
             Step::Leave(n) => self.decide(n.into(), false),
             Step::Respond(n) => self.respond(n.into()),
-            Step::Transmit(n) => drop(self.transmit(n.into())),
+            Step::Transmit(n) => {
+                self.supply_late();
+                self.transmit(n.into());
+            }
             Step::HubReads(n) => drop(self.hub_reads(n.into())),
             Step::Arrive(n) => drop(self.arrive(n.into())),
-            Step::Pump => self.pump(),
+            Step::Pump => {
+                self.supply_late();
+                self.pump();
+            }
             Step::Wait { millis } => self.wait(Duration::from_millis(millis.into())),
             Step::NextDeadline => self.wait(self.next_deadline().unwrap_or(LONG)),
             Step::CloudMessage(n) => self.cloud_message(n.into()),
@@ -104,11 +110,24 @@ impl World<'_> {
         outcome
     }
 
-    fn send(&mut self, qos1: bool, len: usize) {
+    /// The part that was wanted is supplied, if it still is.
+    fn supply_late(&mut self) {
+        if let Some(wish) = self.model.wanted.take() {
+            let now = self.clock();
+            self.model.supply(&mut *self.machine, now, wish, true);
+        }
+    }
+
+    fn send(&mut self, qos1: bool, len: usize, room: u32) {
         let (number, payload) = self.model.next_message(len);
         let qos = if qos1 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let message = Telemetry { payload: &payload, qos, properties: &[("n", "1")], ..Telemetry::default() };
-        match self.command(|machine, now| machine.send_telemetry(now, &message)) {
+        let (head, behind) = payload.split_at(if room == 0 { payload.len() } else { 4 });
+        let message = Telemetry { payload: head, qos, properties: &[("n", "1")], ..Telemetry::default() };
+        let sent = self.command(|machine, now| match room {
+            0 => machine.send_telemetry(now, &message),
+            _ => machine.send_telemetry_parts(now, &message, Parts { len: behind.len() as u32, room }),
+        });
+        match sent {
             Ok(token) => self.model.sends(number, token, qos, payload),
             Err(error) => assert!(matches!(error, Error::Capacity(_)), "{error:?}"),
         }
@@ -232,6 +251,7 @@ impl World<'_> {
             self.cut();
         }
         self.model.accepts_at_once = true;
+        self.supply_late();
         self.command(|machine, now| machine.subscribe(now, Features::ALL_DEVICE)).expect("a device may");
         self.until_settled("once", |world| world.model.is_settled(&*world.machine, &world.hub));
         self.check();

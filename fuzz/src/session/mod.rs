@@ -11,10 +11,12 @@
 //! | `steps` | bytes to setup and steps |
 //! | `world` | client, transport and hub: how bytes and time move |
 //! | `act` | what the steps do, and the end |
+//! | `payload` | payloads that come in pieces and leave in parts |
 //! | `model` | what the application and the hub know, and whether it agrees with the client |
 
 mod act;
 mod model;
+mod payload;
 mod steps;
 mod world;
 

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iothub_proto::State;
 use iothub_proto::error::Error;
-use iothub_proto::event::{Event, KeptRequestId, MessageToken, TelemetryToken, TwinToken};
+use iothub_proto::event::{Event, KeptRequestId, MessageToken, StreamSource, TelemetryToken, TwinToken};
 use iothub_proto::packet::QoS;
+use iothub_proto::packet::publish::{self, Head};
 use iothub_proto::time::Instant;
 use iothub_proto::twin::{Applied, TwinReplica};
+use iothub_proto::wire::frame;
 use iothub_tests::hub::codec::{self, Packet};
 use iothub_tests::hub::{ConnId, Hub, MessageId, Outcome, Telemetry};
 
+use super::payload::{Begun, Wish};
 use super::{DEVICE, Setup};
 use crate::machine::Machine;
 use crate::plant::{Plant, planted};
@@ -35,7 +38,7 @@ pub(super) struct Model {
     twin_sync: bool,
 
     /// Telemetry by number: payloads of all, records of the unsettled, numbers that the hub stored or that were withdrawn.
-    payloads: BTreeMap<u32, (QoS, Vec<u8>)>,
+    pub(super) payloads: BTreeMap<u32, (QoS, Vec<u8>)>,
     open: BTreeMap<u32, Open>,
     stored: BTreeSet<u32>,
     withdrawn: BTreeSet<u32>,
@@ -48,6 +51,18 @@ pub(super) struct Model {
     pub(super) calls: Vec<KeptRequestId>,
     /// Calls that were answered on this connection.
     pub(super) answers: Vec<u32>,
+
+    pub(super) lazy: bool,
+    /// The messages whose payload comes in parts.
+    pub(super) named: Vec<(TelemetryToken, u32)>,
+    /// The part that is wanted and was not supplied: message, offset and room.
+    pub(super) wanted: Option<Wish>,
+    /// What the last part was of, and where it ended.
+    pub(super) supplied: Option<(TelemetryToken, u32)>,
+    /// Bytes that are missing of the message that is half lent.
+    half_lent: usize,
+    /// What comes in pieces, and what came of it.
+    pub(super) pieces: Option<(Begun, Vec<u8>)>,
 
     pub(super) cloud_messages: Vec<MessageId>,
     next_cloud: u32,
@@ -66,12 +81,13 @@ pub(super) fn accept_message(machine: &mut dyn Machine, now: Instant, token: Mes
 
 impl Model {
     pub(super) fn new(setup: &Setup) -> Self {
-        Self { auto_accepts: setup.auto_accept, twin_sync: setup.twin_sync, ..Self::default() }
+        Self { auto_accepts: setup.auto_accept, twin_sync: setup.twin_sync, lazy: setup.lazy, ..Self::default() }
     }
 
     /// What belonged to the connection before dies.
     pub(super) fn connects(&mut self) {
         (self.last_lent, self.said_goodbye) = (None, false);
+        self.half_lent = 0;
         (self.replica, self.sync_failed) = (None, false);
         self.calls.clear();
         self.answers.clear();
@@ -86,6 +102,7 @@ impl Model {
     pub(super) fn sends(&mut self, number: u32, token: TelemetryToken, qos: QoS, payload: Vec<u8>) {
         assert!(self.open.values().all(|open| open.token != token), "a name is given once");
         self.payloads.insert(number, (qos, payload));
+        self.named.push((token, number));
         self.open.insert(number, Open { token, qos, lent: false });
     }
 
@@ -122,7 +139,13 @@ impl Model {
         }
     }
 
-    fn delivered(&mut self, machine: &mut dyn Machine, now: Instant, token: MessageToken, number: CloudNumber) {
+    pub(super) fn delivered(
+        &mut self,
+        machine: &mut dyn Machine,
+        now: Instant,
+        token: MessageToken,
+        number: CloudNumber,
+    ) {
         assert!(self.undecided.iter().all(|(known, _)| *known != token), "a name is given once");
         if self.auto_accepts {
             self.decided(token, Some(number));
@@ -153,6 +176,35 @@ impl Model {
                 );
             }
             Event::MethodCall { request, .. } => self.calls.extend(request.keep()),
+            Event::StreamBegin { source, .. } => {
+                assert!(self.pieces.is_none(), "one at a time");
+                let begun = match source {
+                    StreamSource::Message { .. } => Begun::Message,
+                    StreamSource::TwinDocument { token } => Begun::Document(token),
+                    StreamSource::TwinDesired { unsynced, .. } => Begun::Desired { unsynced },
+                    StreamSource::MethodCall { request, .. } => {
+                        self.calls.extend(request.keep().filter(|id| !id.id().as_str().is_empty()));
+                        Begun::Other
+                    }
+                    _ => Begun::Other,
+                };
+                self.pieces = Some((begun, Vec::new()));
+            }
+            Event::StreamPiece { offset: 1.., .. } if planted(Plant::LosePiece) => {}
+            Event::StreamPiece { offset, bytes } => {
+                let (_, all) = self.pieces.as_mut().expect("it has begun");
+                assert_eq!(offset as usize, all.len(), "no gap");
+                all.extend_from_slice(bytes);
+            }
+            Event::StreamEnd(end) => self.is_whole(machine, now, end),
+            Event::PartWanted { token, offset, room } => {
+                let wish = (token, offset, room);
+                if self.lazy && !self.accepts_at_once && offset % 3 == 1 {
+                    self.wanted = Some(wish);
+                } else {
+                    self.supply(machine, now, wish, false);
+                }
+            }
             Event::TwinDocument { token, version, stale, payload } => {
                 token.into_iter().for_each(|token| self.ended(token));
                 if !stale {
@@ -161,13 +213,18 @@ impl Model {
             }
             Event::TwinReported { token, .. } => self.ended(token),
             Event::RequestFailed { .. } if planted(Plant::LoseRequest) => {}
-            Event::RequestFailed { token, .. } => self.ended(token),
+            Event::RequestFailed { token, .. } => {
+                self.pieces.take_if(|(begun, _)| matches!(begun, Begun::Document(Some(known)) if *known == token));
+                self.ended(token);
+            }
             Event::TwinSyncFailed { .. } => self.sync_failed = true,
             Event::TwinDesired { version, unsynced, payload } => self.has_patch(version, unsynced, payload),
             Event::Disconnected(_) => {
                 self.calls.clear();
                 self.answers.clear();
                 self.undecided.clear();
+                self.pieces = None;
+                self.supplied = None;
                 if let (true, Some(open)) = (planted(Plant::LoseMessage), self.open.values().next()) {
                     let _ = machine.telemetry_withdraw(now, open.token);
                 }
@@ -183,12 +240,12 @@ impl Model {
         self.open.remove(&number);
     }
 
-    fn ended(&mut self, token: TwinToken) {
+    pub(super) fn ended(&mut self, token: TwinToken) {
         let at = self.requests.iter().position(|open| *open == token).expect("a request ends once");
         self.requests.swap_remove(at);
     }
 
-    fn has_document(&mut self, fetched: bool, version: Option<u64>, payload: &[u8]) {
+    pub(super) fn has_document(&mut self, fetched: bool, version: Option<u64>, payload: &[u8]) {
         let Ok(twin) = TwinReplica::from_document(payload) else {
             assert_eq!(version, None, "no document, but a version");
             self.sync_failed |= fetched;
@@ -200,7 +257,7 @@ impl Model {
         self.replica = Some(twin);
     }
 
-    fn has_patch(&mut self, version: Option<u64>, unsynced: bool, payload: &[u8]) {
+    pub(super) fn has_patch(&mut self, version: Option<u64>, unsynced: bool, payload: &[u8]) {
         if unsynced {
             return assert!(!self.twin_sync || self.sync_failed, "a patch may be missed, and nothing said so");
         }
@@ -214,8 +271,19 @@ impl Model {
     /// A packet, or several acknowledgements, is lent for the first time on this connection.
     pub(super) fn on_lent(&mut self, bytes: &[u8]) {
         assert!(!self.said_goodbye, "nothing follows DISCONNECT");
+        if self.half_lent > 0 {
+            self.half_lent = self.half_lent.checked_sub(bytes.len()).expect("no more than its length");
+            return;
+        }
         let mut rest = bytes;
         while let Some(len) = codec::frame_len(rest).expect("the client lends what the hub can read") {
+            if len > rest.len() {
+                self.half_lent = len - rest.len();
+                let head = publish::head(&frame::header(rest).expect("a header").expect("whole"), rest);
+                let Ok(Head::Complete { publish, len }) = head else { panic!("{head:?}") };
+                let number = u32::from_be_bytes(*rest[len..].first_chunk().expect("a number"));
+                return self.telemetry_lent(number, publish.dup && !planted(Plant::NoDup));
+            }
             let (frame, behind) = rest.split_at(len);
             match codec::decode(frame).expect("the client lends what the hub can read") {
                 Packet::Publish(publish) if publish.topic.starts_with("devices/") => {

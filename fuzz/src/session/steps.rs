@@ -21,6 +21,10 @@ pub struct Setup {
     pub keep_alive: u16,
     /// See [`Settings::max_packet`].
     pub max_packet: u32,
+    /// See [`Settings::stream_payloads`].
+    pub stream_payloads: bool,
+    /// Parts of messages are supplied late, and in small pieces.
+    pub lazy: bool,
     /// See [`Settings::send_window`].
     pub send_window: u16,
     /// Bytes for packets.
@@ -45,6 +49,8 @@ impl Arbitrary<'_> for Setup {
             max_packet: if has(64) { 128 } else { 512 },
             send_window: if has(128) { u16::from(window % 4) + 1 } else { u16::MAX },
             tx: 600 + 8 * u16::from(tx),
+            stream_payloads: sizes & 64 != 0,
+            lazy: sizes & 128 != 0,
             slots: sizes % 8 + 1,
             inbound: sizes / 8 % 8 + 1,
         })
@@ -61,6 +67,7 @@ impl Setup {
             auto_accept: self.auto_accept,
             twin_sync: self.twin_sync,
             max_packet: self.max_packet,
+            stream_payloads: self.stream_payloads,
             send_window: self.send_window,
             ..Settings::default()
         }
@@ -82,9 +89,11 @@ pub enum Step {
     /// Bytes vanish from now on, and nobody knows.
     HalfOpen,
     Disconnect,
+    /// With a payload that comes in parts, so large at most, unless 0.
     Telemetry {
         qos1: bool,
         len: u16,
+        room: u16,
     },
     Withdraw(u16),
     TwinGet,
@@ -149,7 +158,7 @@ impl Arbitrary<'_> for Step {
             3 => Self::Cut,
             4 => Self::HalfOpen,
             5 => Self::Disconnect,
-            6..=9 => Self::Telemetry { qos1: n % 5 != 4, len: n % 300 },
+            6..=9 => Self::Telemetry { qos1: n % 5 != 4, len: n % 300, room: n / 1_500 % 40 },
             10 => Self::Withdraw(n),
             11 => Self::TwinGet,
             12 => Self::TwinReport(n),

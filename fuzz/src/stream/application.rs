@@ -1,7 +1,9 @@
 //! The application of the clients that are fed: it reacts to each event, and notes it.
 
 use iothub_proto::error::Error;
-use iothub_proto::event::{DisconnectReason, Event, MessageToken, TelemetryToken, TwinToken};
+use iothub_proto::event::{
+    DisconnectReason, Event, KeptRequestId, MessageToken, StreamEnd, StreamSource, TelemetryToken, TwinToken,
+};
 use iothub_proto::topic::Features;
 use iothub_proto::{ConnectOptions, State, Telemetry};
 use std::fmt::Write;
@@ -28,6 +30,8 @@ pub(super) struct Application {
     telemetry: Vec<TelemetryToken>,
     requests: Vec<TwinToken>,
     undecided: Option<MessageToken>,
+    /// What came of the payload that comes in pieces, its length, and the call to answer at its end.
+    pieces: Option<(Vec<u8>, u32, Option<KeptRequestId>)>,
     free: Option<(usize, usize)>,
     /// How the bytes come, for the faults that depend on it.
     pub(super) feeding: Feeding,
@@ -100,6 +104,16 @@ impl Application {
             return;
         }
         match *event {
+            // Where they are cut is how the bytes came: noted is what they make together.
+            Event::StreamPiece { offset, bytes } => return self.piece(offset, bytes),
+            Event::StreamEnd(StreamEnd::TwinDocument { token, version, stale }) => {
+                let name = token.map(|token| self.end_request(token));
+                self.note(format_args!("streamed document {name:?} {version:?} {stale}"));
+            }
+            Event::StreamBegin { source: StreamSource::TwinDocument { token }, payload_len } => {
+                let known = token.map(|token| self.requests.iter().rposition(|known| *known == token));
+                self.note(format_args!("document begins {known:?} {payload_len}"));
+            }
             Event::TelemetryAcked(token) => {
                 let name = self.telemetry.iter().rposition(|known| *known == token).expect("it was sent");
                 self.note(format_args!("acked {name}"));
@@ -133,6 +147,23 @@ impl Application {
         self.react(client, event);
     }
 
+    fn piece(&mut self, offset: u32, bytes: &[u8]) {
+        let (all, len, _) = self.pieces.as_mut().expect("it has begun");
+        assert!(offset as usize == all.len() && !bytes.is_empty(), "no gap");
+        let lost = usize::from(self.feeding == Feeding::InChunks && planted(Plant::ChunkPiece));
+        all.extend_from_slice(&bytes[..bytes.len() - lost]);
+        all.resize(all.len() + lost, 0);
+        assert!(all.len() <= *len as usize, "no longer than was said");
+    }
+
+    /// The payload that came in pieces ends, `whole` or cut off.
+    fn end_pieces(&mut self, whole: bool) -> Option<(Vec<u8>, Option<KeptRequestId>)> {
+        let (all, len, call) = self.pieces.take()?;
+        assert!(!whole || all.len() == len as usize, "as long as was said");
+        self.note(format_args!("in pieces, whole {whole}: {all:?}"));
+        Some((all, call))
+    }
+
     fn end_request(&mut self, token: TwinToken) -> usize {
         self.requests.iter().rposition(|known| *known == token).expect("it was asked for")
     }
@@ -155,6 +186,28 @@ impl Application {
                     self.note(format_args!("{answered:?}"));
                 }
             }
+            Event::StreamBegin { source, payload_len } => {
+                assert!(self.pieces.is_none(), "one at a time");
+                let call = match source {
+                    StreamSource::MethodCall { request, .. } => request.keep(),
+                    _ => None,
+                };
+                self.pieces = Some((Vec::new(), payload_len, call));
+            }
+            Event::StreamEnd(end) => {
+                let (all, call) = self.end_pieces(true).expect("it has begun");
+                if let Some(kept) = call {
+                    let answered = client.method_respond(NOW, &kept, 200, &all[..all.len().min(20)]);
+                    self.note(format_args!("{answered:?}"));
+                }
+                if let StreamEnd::Message { token: Some(token) } = end {
+                    let left = all.first().is_some_and(|byte| byte % 2 == 1);
+                    let decided =
+                        if left { client.message_leave(NOW, token) } else { client.message_accept(NOW, token) };
+                    self.note(format_args!("{decided:?}"));
+                }
+            }
+            Event::Disconnected(_) => drop(self.end_pieces(false)),
             Event::Skipped(skipped) => {
                 if let Some(kept) = skipped.request.and_then(|request| request.keep()) {
                     let answered = client.method_respond(NOW, &kept, 413, b"");
@@ -181,6 +234,7 @@ impl Application {
 
     pub(super) fn end(mut self, client: &mut dyn Machine) -> Outcome {
         self.send(client);
+        self.end_pieces(false);
         let name = |token: TelemetryToken| self.telemetry.iter().rposition(|known| *known == token);
         let end = End {
             error: self.error,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use application::{Application, Feeding};
 
 /// In flags: the identity is a module; messages are accepted by themselves; the twin is synchronised; the client is
-/// draining; the stream begins when it is ready, and not with CONNACK.
+/// draining; the stream begins when it is ready, and not with CONNACK; payloads larger than the buffer come in pieces.
 pub const MODULE: u8 = 1;
 /// See [`MODULE`].
 pub const AUTO_ACCEPT: u8 = 2;
@@ -31,6 +31,8 @@ pub const SYNC: u8 = 4;
 pub const DRAINS: u8 = 8;
 /// See [`MODULE`].
 pub const READY: u8 = 16;
+/// See [`MODULE`].
+pub const PIECES: u8 = 32;
 
 const NOW: Instant = Instant::from_millis(1_000);
 /// The host of every client, and its memory.
@@ -52,7 +54,7 @@ struct Script<'d> {
 }
 
 impl<'d> Script<'d> {
-    /// Of the first byte five bits are flags and two choose the largest packet; the second and the third are the
+    /// Of the first byte six bits are flags and two choose the largest packet; the second and the third are the
     /// largest chunk and the fourth seeds the chunks.
     fn of(data: &'d [u8]) -> Option<Self> {
         let (&[flags, high, low, seed], stream) = data.split_first_chunk()?;
@@ -70,7 +72,8 @@ impl<'d> Script<'d> {
             if self.has(MODULE) { Identity::module(HOST, "dev1", "mod1") } else { Identity::device(HOST, "dev1") };
         let mut config = Config::new(identity);
         let (auto_accept, twin_sync) = (self.has(AUTO_ACCEPT), self.has(SYNC));
-        config.settings = Settings { auto_accept, twin_sync, max_packet: self.max_packet, ..config.settings };
+        let (max_packet, stream_payloads) = (self.max_packet, self.has(PIECES));
+        config.settings = Settings { auto_accept, twin_sync, max_packet, stream_payloads, ..config.settings };
         config
     }
 
