@@ -235,11 +235,16 @@ pub unsafe extern "C" fn iothub_text_decode(
         let len = ptr::out(len)?;
         let buffer = ptr::room(buffer, buffer_size)?;
         let encoded = Encoded::new(ptr::text(encoded)?);
-        *len = encoded.decoded_len();
         match encoded.decode(buffer) {
-            Ok(_) => Ok(IOTHUB_OK),
-            Err(DecodeError::TooSmall { .. }) => Err(Misuse(IOTHUB_ERR_BUFFER_TOO_SMALL)),
-            Err(_) => Err(Misuse(IOTHUB_ERR_NOT_UTF8)),
+            Ok(text) => {
+                *len = text.len();
+                Ok(IOTHUB_OK)
+            }
+            Err(error) => {
+                *len = encoded.decoded_len();
+                let too_small = matches!(error, DecodeError::TooSmall { .. });
+                Err(Misuse(if too_small { IOTHUB_ERR_BUFFER_TOO_SMALL } else { IOTHUB_ERR_NOT_UTF8 }))
+            }
         }
     })
 }

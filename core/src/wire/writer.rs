@@ -166,10 +166,11 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Copies what fits: `copy_from_slice` without its panic.
+/// Copies what fits.
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
+    let len = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
+        to.copy_from_slice(from);
     }
 }
 

@@ -150,10 +150,17 @@ impl<'i> Iterator for PropertyIter<'i> {
 
     fn next(&mut self) -> Option<Property<'i>> {
         while !self.rest.is_empty() {
-            let (pair, rest) = cut(self.rest, b'&');
+            let end = self.rest.bytes().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(self.rest.len());
+            let (name, rest) = self.rest.split_at_checked(end).unwrap_or_default();
+            let (value, rest) = match rest.strip_prefix('=') {
+                Some(rest) => {
+                    let (value, rest) = cut(rest, b'&');
+                    (Some(value), rest)
+                }
+                None => (None, rest.get(1..)),
+            };
             self.rest = rest.unwrap_or_default();
-            if !pair.is_empty() {
-                let (name, value) = cut(pair, b'=');
+            if !name.is_empty() || value.is_some() {
                 return Some(Property { name: Encoded::new(name), value: value.map(Encoded::new) });
             }
         }

@@ -110,6 +110,9 @@ impl<'a> SystemProperties<'a> {
 
 /// Where `name` stands in the table; `None` for the name of an application property.
 pub(super) fn position(name: Encoded<'_>) -> Option<usize> {
+    if !name.raw().starts_with(['$', '%', 'i']) {
+        return None;
+    }
     // As it is mostly spelled, with no escape but that of '$', it is compared as it stands.
     let (text, escaped) = name.raw().strip_prefix("%24").map_or((name.raw(), false), |text| (text, true));
     if text.bytes().any(|byte| byte == b'%') {
