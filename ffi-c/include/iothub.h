@@ -732,6 +732,41 @@
 #define IOTHUB_SYSTEM_OPERATION 18
 
 /**
+ * A whole twin, the answer to GET: its desired section is split.
+ */
+#define IOTHUB_DESIRED_DOCUMENT 1
+
+/**
+ * A patch of desired properties.
+ */
+#define IOTHUB_DESIRED_PATCH 2
+
+/**
+ * `code` of an acknowledgement: the value is applied.
+ */
+#define IOTHUB_ACK_APPLIED 200
+
+/**
+ * It is being applied; another acknowledgement follows.
+ */
+#define IOTHUB_ACK_IN_PROGRESS 202
+
+/**
+ * The value is the device's own, as nobody has desired one yet; `version` is 0.
+ */
+#define IOTHUB_ACK_DEFAULT 203
+
+/**
+ * The value is not acceptable.
+ */
+#define IOTHUB_ACK_REJECTED 400
+
+/**
+ * It could not be applied.
+ */
+#define IOTHUB_ACK_FAILED 500
+
+/**
  * Where the connection is. This: no connection. Commands are kept for the next one.
  */
 #define IOTHUB_STATE_OFFLINE 0
@@ -1966,6 +2001,58 @@ typedef struct iothub_received_property {
 } iothub_received_property;
 
 /**
+ * Finds one value in a document that comes in pieces, in memory of the caller's. Opaque. It must not be copied or moved; it
+ * needs no end.
+ */
+typedef struct iothub_json_reader {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[12];
+} iothub_json_reader;
+
+/**
+ * Where the reading of desired properties is, in memory of the caller's. Opaque. It must not be copied or moved; it needs no
+ * end.
+ */
+typedef struct iothub_desired_iter {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[18];
+} iothub_desired_iter;
+
+/**
+ * One desired property. It points into the JSON.
+ */
+typedef struct iothub_desired_property {
+  /**
+   * The component as it is spelled in JSON, which iothub_json_equals() compares; none (NULL) for the default component.
+   */
+  struct iothub_str component;
+  /**
+   * Its name, likewise.
+   */
+  struct iothub_str name;
+  /**
+   * Its value as it stands there: JSON. `null` in a patch says that the property is no more; so does the whole component,
+   * if `component` is none and the name is a component's.
+   */
+  struct iothub_bytes value;
+} iothub_desired_property;
+
+/**
+ * A patch of reported properties that is being written, in memory of the caller's. Opaque. It must not be copied or moved; it
+ * ends with iothub_patch_finish().
+ */
+typedef struct iothub_patch {
+  /**
+   * Not for the caller.
+   */
+  size_t opaque[8];
+} iothub_patch;
+
+/**
  * Commands not settled.
  */
 typedef struct iothub_pending {
@@ -2392,6 +2479,17 @@ typedef struct iothub_provisioning {
  * The decoded text is not UTF-8. Its bytes are there.
  */
 #define IOTHUB_ERR_NOT_UTF8 -50
+
+/**
+ * The JSON is ill-formed, or nested deeper than 63 levels.
+ */
+#define IOTHUB_ERR_BAD_JSON -51
+
+/**
+ * The property was written before, or its component, and another one after it: what comes twice would replace what came
+ * first.
+ */
+#define IOTHUB_ERR_DUPLICATE -52
 
 /**
  * A wrong call, of a kind that this header does not know.
@@ -3323,6 +3421,309 @@ iothub_status iothub_text_decode(struct iothub_str encoded, char *buffer, size_t
  * @pre The pointers point to what their types say.
  */
 int32_t iothub_text_equals(struct iothub_str encoded, struct iothub_str text);
+
+/**
+ * Finds a value in a document that is in memory: the member of the top object, the member of that, and so on. The version
+ * of a twin is at "desired", "$version". Of duplicate members the last counts; names may be spelled with escapes; arrays are
+ * not entered. The whole document is checked.
+ *
+ * @param path The names.
+ * @param[out] value The value as it stands in the document: an object with its braces, a text with its quotes. Zeroed if
+ * there is none.
+ * @return 1 if there is one, 0 if not, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the document or the names.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the document or the names.
+ * @retval IOTHUB_ERR_BAD_JSON
+ *
+ * @pre The pointers point to what their types say, `path` to `path_len` names.
+ */
+int32_t iothub_json_find(struct iothub_bytes document,
+                         const struct iothub_str *path,
+                         size_t path_len,
+                         struct iothub_bytes *value);
+
+/**
+ * A value that is a whole number from 0 to UINT64_MAX in plain digits, such as a version.
+ *
+ * @param value The value, from iothub_json_find(), iothub_json_reader_value() or an iothub_desired_property.
+ * @param[out] number The number; zeroed if it is none.
+ * @return 1 if it is one, 0 if not, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the value.
+ * @retval IOTHUB_ERR_BAD_JSON The value is none.
+ *
+ * @pre The pointers point to what their types say.
+ */
+int32_t iothub_json_number(struct iothub_bytes value, uint64_t *number);
+
+/**
+ * Decodes a value that is a text. Half of an escaped pair stands for nothing and becomes U+FFFD.
+ *
+ * @param value The value with its quotes, as for iothub_json_number().
+ * @param[out] buffer Where to write to; no NUL is added. `value.len` bytes are always enough.
+ * @param[out] len Bytes written; with IOTHUB_ERR_BUFFER_TOO_SMALL bytes needed.
+ * @return 1 if it is a text, 0 if not, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the value or the buffer.
+ * @retval IOTHUB_ERR_BAD_JSON The value is none.
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say, `buffer` to `buffer_size` bytes that are no part of `value`.
+ */
+int32_t iothub_json_text(struct iothub_bytes value, char *buffer, size_t buffer_size, size_t *len);
+
+/**
+ * Whether a name of a document says the same as a text, however it is spelled there.
+ *
+ * @param spelled The name as it stands between its quotes: that of an iothub_desired_property.
+ * @param text The text, without escapes.
+ * @return 1 or 0, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of either.
+ * @retval IOTHUB_ERR_BAD_UTF8 of either.
+ *
+ * @pre The pointers point to what their types say.
+ */
+int32_t iothub_json_equals(struct iothub_str spelled, struct iothub_str text);
+
+/**
+ * Begins to read a document for one value, as iothub_json_find() does, but in pieces, of which none is kept: a 32 KB twin
+ * passes through a small buffer. Reads the next document after another call of this.
+ *
+ * @param reader The place.
+ * @param reader_size sizeof *reader.
+ * @param path The names, at most 254 bytes each. They, and this array of them, must live as long as the reader is used.
+ * @param memory Takes the value, and is the reader's alone as long as it is used. 20 bytes for a version.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_OBJECT_SIZE `reader_size` is too small.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the names or the memory.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the names or the memory.
+ *
+ * @pre `reader` points to `reader_size` bytes, `path` to `path_len` names, `memory` to `memory_len` bytes.
+ */
+iothub_status iothub_json_reader_init(struct iothub_json_reader *reader,
+                                      size_t reader_size,
+                                      const struct iothub_str *path,
+                                      size_t path_len,
+                                      uint8_t *memory,
+                                      size_t memory_len);
+
+/**
+ * Reads the next bytes, which may be cut anywhere.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the bytes.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_json_reader_feed(struct iothub_json_reader *reader, struct iothub_bytes bytes);
+
+/**
+ * The value, when the document is complete.
+ *
+ * @param[out] value The value, in the reader's memory; zeroed if there is none.
+ * @return 1 if there is one, 0 if not, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_JSON The document is not complete yet, or ill-formed.
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL The value does not fit into the reader's memory.
+ *
+ * @pre The pointers point to what their types say.
+ */
+int32_t iothub_json_reader_value(struct iothub_json_reader *reader, struct iothub_bytes *value);
+
+/**
+ * Splits the `name` of IOTHUB_EVENT_METHOD_CALL at its first `*`: a command, perhaps of a component.
+ *
+ * @param[out] component The component; none (NULL) for the default component. It points into `method`.
+ * @param[out] name The command, likewise.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the method.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the method.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_command_split(struct iothub_str method, struct iothub_str *component, struct iothub_str *name);
+
+/**
+ * Begins to split desired properties. An object is a component if its name is among `components`, since a patch may come
+ * without the marker, or if it has the marker `"__t":"c"`: then its members are given, and not it. What the hub adds, members
+ * whose name begins with `$` such as `$version`, and the marker are left out.
+ *
+ * @param iter The place.
+ * @param iter_size sizeof *iter.
+ * @param section IOTHUB_DESIRED_*: what `json` is.
+ * @param json The payload of IOTHUB_EVENT_TWIN_DOCUMENT or IOTHUB_EVENT_TWIN_DESIRED. It, the array and the names must live as
+ * long as the iterator is used.
+ * @param components Names of components; NULL if there are none.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_OBJECT_SIZE `iter_size` is too small.
+ * @retval IOTHUB_ERR_BAD_LENGTH of `json` or the names.
+ * @retval IOTHUB_ERR_BAD_UTF8 of `json` or the names.
+ * @retval IOTHUB_ERR_BAD_VALUE `section` is none.
+ * @retval IOTHUB_ERR_BAD_JSON
+ *
+ * @pre `iter` points to `iter_size` bytes, `components` to `components_len` names.
+ */
+iothub_status iothub_desired_iter_init(struct iothub_desired_iter *iter,
+                                       size_t iter_size,
+                                       uint32_t section,
+                                       struct iothub_bytes json,
+                                       const struct iothub_str *components,
+                                       size_t components_len);
+
+/**
+ * The next property.
+ *
+ * @param[out] property The property; zeroed if there is none.
+ * @return 1 for a property, 0 if there is no more, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ *
+ * @pre The pointers point to what their types say.
+ */
+int32_t iothub_desired_next(struct iothub_desired_iter *iter, struct iothub_desired_property *property);
+
+/**
+ * Begins a patch of reported properties: what iothub_client_twin_report() takes.
+ *
+ * @param patch The place.
+ * @param patch_size sizeof *patch.
+ * @param memory Takes the patch, and is its alone until the patch was reported.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_OBJECT_SIZE `patch_size` is too small.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the memory.
+ *
+ * @pre `patch` points to `patch_size` bytes, `memory` to `memory_len`.
+ */
+iothub_status iothub_patch_init(struct iothub_patch *patch, size_t patch_size, uint8_t *memory, size_t memory_len);
+
+/**
+ * Writes one property. Properties of one component are written one after the other. A property is written whole or not at
+ * all: when the memory is full, what is there can be finished and reported, and the rest in another patch.
+ *
+ * @param component The component; none (NULL) for the default component.
+ * @param name Its name.
+ * @param json Its value as JSON; `null` deletes the property.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the names or the value.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the names or the value.
+ * @retval IOTHUB_ERR_BAD_TEXT A name is empty, or longer than 254 bytes.
+ * @retval IOTHUB_ERR_BAD_JSON The value is no JSON.
+ * @retval IOTHUB_ERR_DUPLICATE
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_patch_json(struct iothub_patch *patch,
+                                struct iothub_str component,
+                                struct iothub_str name,
+                                struct iothub_bytes json);
+
+/**
+ * As iothub_patch_json(), with a text as the value, which is escaped.
+ *
+ * @param text Its value.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the texts.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the texts.
+ * @retval IOTHUB_ERR_BAD_TEXT A name is empty, or longer than 254 bytes.
+ * @retval IOTHUB_ERR_DUPLICATE
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_patch_text(struct iothub_patch *patch,
+                                struct iothub_str component,
+                                struct iothub_str name,
+                                struct iothub_str text);
+
+/**
+ * As iothub_patch_json(), with a whole number as the value. The hub takes those of 53 bits.
+ *
+ * @param number Its value.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the names.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the names.
+ * @retval IOTHUB_ERR_BAD_TEXT A name is empty, or longer than 254 bytes.
+ * @retval IOTHUB_ERR_DUPLICATE
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_patch_integer(struct iothub_patch *patch,
+                                   struct iothub_str component,
+                                   struct iothub_str name,
+                                   int64_t number);
+
+/**
+ * As iothub_patch_json(), for a writable property: tells what became of it.
+ *
+ * @param json The value in force: what was desired if that was applied.
+ * @param code IOTHUB_ACK_*, or another HTTP-like status.
+ * @param version The desired version that the value came with.
+ * @param description For people to read; none (NULL) leaves it out.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the texts or the value.
+ * @retval IOTHUB_ERR_BAD_UTF8 of the texts or the value.
+ * @retval IOTHUB_ERR_BAD_VALUE `code` is above 65,535.
+ * @retval IOTHUB_ERR_BAD_TEXT A name is empty, or longer than 254 bytes.
+ * @retval IOTHUB_ERR_BAD_JSON The value is no JSON.
+ * @retval IOTHUB_ERR_DUPLICATE
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_patch_acknowledge(struct iothub_patch *patch,
+                                       struct iothub_str component,
+                                       struct iothub_str name,
+                                       struct iothub_bytes json,
+                                       uint32_t code,
+                                       uint64_t version,
+                                       struct iothub_str description);
+
+/**
+ * Ends a patch.
+ *
+ * @param[out] json The whole patch, in its memory. Without a property it is `{}`.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_BUFFER_TOO_SMALL The memory had fewer than two bytes from the beginning.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_patch_finish(struct iothub_patch *patch, struct iothub_bytes *json);
 
 /**
  * Whether an event waits that needs no new bytes: iothub_client_handle_input() takes it, in every state.

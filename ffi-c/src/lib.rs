@@ -11,6 +11,7 @@
 //! | [`config`], [`client`], [`commands`], `twin`, [`state`] | the device |
 //! | `registration`, `provisioning` | the Device Provisioning Service |
 //! | [`telemetry`], `parts`, [`event`], [`stream`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
+//! | [`json`], [`pnp`] | values of twins; IoT Plug and Play |
 //! | [`rx`] | a receive buffer |
 //! | [`auth`], `key` | connection strings and SAS tokens |
 //! | [`retry`] | when to connect again |
@@ -34,10 +35,12 @@ pub mod config;
 pub mod error;
 pub mod event;
 mod guard;
+pub mod json;
 #[cfg(feature = "sas")]
 pub mod key;
 #[cfg(feature = "stream")]
 pub mod parts;
+pub mod pnp;
 pub mod properties;
 #[cfg(feature = "provisioning")]
 pub mod provisioning;

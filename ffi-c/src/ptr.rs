@@ -246,6 +246,8 @@ unsafe impl Zeroed for u8 {}
 // SAFETY: as above.
 unsafe impl Zeroed for u32 {}
 // SAFETY: as above.
+unsafe impl Zeroed for u64 {}
+// SAFETY: as above.
 unsafe impl Zeroed for usize {}
 // SAFETY: `false`.
 unsafe impl Zeroed for bool {}

@@ -1,7 +1,7 @@
 //! The sizes of what crosses the interface, on 64 and 32 bits: changing one breaks every caller. `tests/abi.c` holds C to
 //! the same.
 
-use crate::{auth::*, client::*, config::*, error::*, event::*, properties::*, request::*, retry::*};
+use crate::{auth::*, client::*, config::*, error::*, event::*, json::*, pnp::*, properties::*, request::*, retry::*};
 #[cfg(feature = "provisioning")]
 use crate::{provisioning::*, registration::*};
 use crate::{state::*, stream::*, telemetry::*, types::*};
@@ -25,6 +25,8 @@ sizes! {
     iothub_config: 160, 112;
     iothub_connect: 40, 28;
     iothub_connection_string: 120, 60;
+    iothub_desired_iter: 144, 144;
+    iothub_desired_property: 48, 24;
     iothub_error: 20, 20;
     iothub_event: 104, wide(56);
     iothub_event_acked: 4, 4;
@@ -48,7 +50,9 @@ sizes! {
     iothub_event_union: 96, wide(48);
     iothub_event_unknown: 40, 20;
     iothub_inbound: 4, 4;
+    iothub_json_reader: 96, 96;
     iothub_kept_request: 52, 52;
+    iothub_patch: 64, 32;
     iothub_pending: 16, 16;
     iothub_property: 32, 16;
     iothub_property_iter: 24, 12;

@@ -78,6 +78,11 @@ pub const IOTHUB_ERR_KEY_BASE64: iothub_status = -41;
 pub const IOTHUB_ERR_KEY_TOO_LONG: iothub_status = -42;
 /// The decoded text is not UTF-8. Its bytes are there.
 pub const IOTHUB_ERR_NOT_UTF8: iothub_status = -50;
+/// The JSON is ill-formed, or nested deeper than 63 levels.
+pub const IOTHUB_ERR_BAD_JSON: iothub_status = -51;
+/// The property was written before, or its component, and another one after it: what comes twice would replace what came
+/// first.
+pub const IOTHUB_ERR_DUPLICATE: iothub_status = -52;
 /// A wrong call, of a kind that this header does not know.
 pub const IOTHUB_ERR_USAGE: iothub_status = -99;
 /// The packet does not fit now. It will when something in flight is settled.
@@ -300,6 +305,8 @@ texts! {
     IOTHUB_ERR_KEY_BASE64 => "the key is not base64",
     IOTHUB_ERR_KEY_TOO_LONG => "the key is too long",
     IOTHUB_ERR_NOT_UTF8 => "the decoded text is not UTF-8",
+    IOTHUB_ERR_BAD_JSON => "the JSON is ill-formed",
+    IOTHUB_ERR_DUPLICATE => "the property or its component was written before",
     IOTHUB_ERR_USAGE => "a wrong call",
     IOTHUB_ERR_TX_FULL => "no room now: settle something in flight first",
     IOTHUB_ERR_TOO_LARGE => "it can never fit into tx",

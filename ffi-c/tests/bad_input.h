@@ -13,7 +13,7 @@
 #define BAD_UTF8 "\xff\xff"
 #define CHECK_ZEROED(what) check_that(zeros(&(what), sizeof(what)), "zeroed: " #what, __FILE__, __LINE__)
 
-static uint8_t tx[1024], provisioning_tx[1024], memory[4096], signature[32], data_in[4];
+static uint8_t tx[1024], provisioning_tx[1024], memory[4096], value_memory[8], patch_memory[128], signature[32], data_in[4];
 static iothub_slot slots[4];
 static iothub_inbound inbound[4];
 static iothub_client client;
@@ -23,6 +23,9 @@ static iothub_event_assigned assigned;
 static iothub_rx rx;
 static iothub_key key, key_out;
 static iothub_backoff backoff;
+static iothub_json_reader reader;
+static iothub_desired_iter desired;
+static iothub_patch patch;
 static iothub_config config;
 static iothub_storage storage;
 static iothub_connect connect_options;
@@ -40,7 +43,10 @@ static iothub_pending pending;
 static iothub_retry retry;
 static iothub_received_property property;
 static iothub_connection_string parsed;
-static iothub_str text_out, name_out;
+static iothub_str text_out, name_out, path;
+static iothub_bytes bytes_out;
+static iothub_desired_property desired_property;
+static uint64_t wide_out;
 static iothub_token token_out, tokens[4];
 static const uint8_t *pointer_out;
 static uint8_t *space_out;
@@ -57,6 +63,9 @@ static struct everything {
     iothub_rx rx;
     iothub_key key;
     iothub_backoff backoff;
+    iothub_json_reader reader;
+    iothub_desired_iter desired;
+    iothub_patch patch;
 } zeroed, other;
 
 static iothub_str bad_str(const char *ptr, size_t size)
@@ -165,6 +174,12 @@ static void begin(void)
     CHECK_EQ(iothub_key_init(&key, sizeof key, KEY_TEXT, NULL), IOTHUB_OK);
     CHECK_EQ(iothub_rx_init(&rx, sizeof rx, memory, sizeof memory), IOTHUB_OK);
     CHECK_EQ(iothub_properties_iter(BAG, &iter), IOTHUB_OK);
+    path = IOTHUB_STR("a");
+    CHECK_EQ(iothub_json_reader_init(&reader, sizeof reader, &path, 1, value_memory, sizeof value_memory), IOTHUB_OK);
+    CHECK_EQ(iothub_json_reader_feed(&reader, IOTHUB_BYTES_STR("{\"a\":1}")), IOTHUB_OK);
+    CHECK_EQ(iothub_desired_iter_init(&desired, sizeof desired, IOTHUB_DESIRED_PATCH, IOTHUB_BYTES_STR("{\"a\":1}"), &path, 1),
+             IOTHUB_OK);
+    CHECK_EQ(iothub_patch_init(&patch, sizeof patch, patch_memory, sizeof patch_memory), IOTHUB_OK);
     request.id = IOTHUB_STR("1");
     request.connection = 1;
     CHECK_EQ(iothub_request_keep(&request, &kept), IOTHUB_OK);
@@ -186,6 +201,9 @@ static void begin(void)
     memset(&kept_out, 0xa5, sizeof kept_out);
     memset(&iter_out, 0xa5, sizeof iter_out);
     memset(&text_out, 0xa5, sizeof text_out);
+    memset(&bytes_out, 0xa5, sizeof bytes_out);
+    memset(&desired_property, 0xa5, sizeof desired_property);
+    memset(&wide_out, 0xa5, sizeof wide_out);
     memset(&pointer_out, 0xa5, sizeof pointer_out);
     memset(&space_out, 0xa5, sizeof space_out);
     memset(&token_out, 0xa5, sizeof token_out);

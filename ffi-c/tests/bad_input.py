@@ -26,6 +26,12 @@ GOOD = {
     "iothub_provisioning_state": "IOTHUB_STATE_READY",
     "iothub_provisioning_timeout_reason": "IOTHUB_TIMEOUT_REQUEST",
     "iothub_provisioning_connect": "IOTHUB_ERR_INVALID_STATE",
+    "iothub_json_find": "1",
+    "iothub_json_number": "1",
+    "iothub_json_text": "1",
+    "iothub_json_equals": "0",
+    "iothub_json_reader_value": "1",
+    "iothub_desired_next": "1",
     "iothub_properties_next": "1",
     "iothub_properties_get": "1",
     "iothub_properties_system": "1",
@@ -60,41 +66,51 @@ NULLABLE = {"error", "needed", "token", "withdrawn", "policy"}
 MADE = {
     ("iothub_client_init", "client"), ("iothub_rx_init", "rx"), ("iothub_key_init", "key"), ("iothub_key_derive", "key"),
     ("iothub_key_init_bytes", "key"), ("iothub_backoff_init", "backoff"),
+    ("iothub_json_reader_init", "reader"), ("iothub_desired_iter_init", "iter"), ("iothub_patch_init", "patch"),
     ("iothub_config_init", "config"), ("iothub_retry_policy_init", "policy"),
     ("iothub_provisioning_init", "provisioning"), ("iothub_provisioning_config_init", "config"),
 }
 # NULL is a bad input here after all.
 REQUIRED = {("iothub_retry_policy_init", "policy")}
 
-OBJECTS = {"iothub_client": "client", "iothub_provisioning": "provisioning", "iothub_rx": "rx", "iothub_key": "key", "iothub_backoff": "backoff"}
+OBJECTS = {"iothub_client": "client", "iothub_provisioning": "provisioning", "iothub_rx": "rx", "iothub_key": "key",
+           "iothub_backoff": "backoff", "iothub_json_reader": "reader", "iothub_desired_iter": "desired", "iothub_patch": "patch"}
 # Those that a fatal error can end, and how the test brings one about.
 MORTAL = {"iothub_client": "fail();", "iothub_provisioning": "fail_provisioning();"}
 INPUTS = {"iothub_config": "config", "iothub_provisioning_config": "provisioning_config", "iothub_storage": "storage", "iothub_connect": "connect_options",
           "iothub_telemetry": "message", "iothub_resource": "resource", "iothub_retry_policy": "policy"}
 # Structs that are neither: made by another call, or an event's.
 PLAIN = {"iothub_request": "request", "iothub_kept_request": "kept", "iothub_property_iter": "iter",
-         "iothub_event_assigned": "assigned"}
+         "iothub_event_assigned": "assigned", "iothub_str": "path"}
 OUTS = {"iothub_error": "error", "iothub_event": "event", "iothub_pending": "pending", "iothub_retry": "retry",
         "iothub_received_property": "property", "iothub_connection_string": "parsed", "iothub_kept_request": "kept_out",
-        "iothub_property_iter": "iter_out", "iothub_str": "text_out"}
+        "iothub_property_iter": "iter_out", "iothub_str": "text_out", "iothub_bytes": "bytes_out",
+        "iothub_desired_property": "desired_property"}
 NUMBERS = {
     "provisioning_size": "sizeof provisioning", "tx_len": "sizeof provisioning_tx",
     "client_size": "sizeof client", "rx_size": "sizeof rx", "key_size": "sizeof key", "backoff_size": "sizeof backoff",
-    "config_size": "sizeof config", "policy_size": "sizeof policy", "buffer_size": "sizeof buffer",
+    "reader_size": "sizeof reader", "iter_size": "sizeof desired", "patch_size": "sizeof patch", "path_len": "1",
+    "components_len": "1", "section": "IOTHUB_DESIRED_PATCH", "code": "IOTHUB_ACK_APPLIED", "version": "7",
+    "number": "-1", "config_size": "sizeof config", "policy_size": "sizeof policy", "buffer_size": "sizeof buffer",
     "now_ms": "NOW", "len": "0", "count": "0", "memory_len": "sizeof memory", "capacity": "4", "index": "0",
     "features": "IOTHUB_FEATURE_TWIN", "http_status": "200", "expiry": "1767225600u", "cause": "IOTHUB_RETRY_LOST",
     "ready_for_ms": "0", "random": "7", "system": "IOTHUB_SYSTEM_MESSAGE_ID", "token": "IOTHUB_TOKEN_NONE",
 }
 TEXTS = {"bag": "BAG", "name": "IOTHUB_STR(\"a\")", "encoded": "IOTHUB_STR(\"a%20b\")", "text": "CONNECTION_STRING",
+         "method": "IOTHUB_STR(\"a*b\")", "spelled": "IOTHUB_STR(\"a\")", "component": "NO_TEXT", "description": "NO_TEXT",
          "key_name": "NO_TEXT", "base64": "KEY_TEXT", "registration_id": "IOTHUB_STR(\"dev1\")",
          "password": "IOTHUB_STR(\"p\")"}
+BYTES = {"iothub_json_find": "IOTHUB_BYTES_STR(\"{\\\"a\\\":1}\")", "iothub_json_number": "IOTHUB_BYTES_STR(\"7\")",
+         "iothub_json_text": "IOTHUB_BYTES_STR(\"\\\"a\\\"\")"}
 ZERO_SIZE = {"client_size": "IOTHUB_ERR_OBJECT_SIZE", "provisioning_size": "IOTHUB_ERR_OBJECT_SIZE",
              "tx_len": "IOTHUB_ERR_TOO_LARGE", "rx_size": "IOTHUB_ERR_OBJECT_SIZE",
              "key_size": "IOTHUB_ERR_OBJECT_SIZE", "backoff_size": "IOTHUB_ERR_OBJECT_SIZE",
              "config_size": "IOTHUB_ERR_STRUCT_SIZE", "policy_size": "IOTHUB_ERR_STRUCT_SIZE",
-             "buffer_size": "IOTHUB_ERR_BUFFER_TOO_SMALL"}
+             "reader_size": "IOTHUB_ERR_OBJECT_SIZE", "iter_size": "IOTHUB_ERR_OBJECT_SIZE",
+             "patch_size": "IOTHUB_ERR_OBJECT_SIZE", "buffer_size": "IOTHUB_ERR_BUFFER_TOO_SMALL"}
 BAD_NUMBER = {"features": ("0x80000000u", "IOTHUB_ERR_BAD_VALUE"), "http_status": ("65536", "IOTHUB_ERR_BAD_VALUE"),
               "cause": ("5", "IOTHUB_ERR_BAD_VALUE"), "system": ("19", "IOTHUB_ERR_BAD_VALUE"),
+              "section": ("3", "IOTHUB_ERR_BAD_VALUE"), "code": ("65536", "IOTHUB_ERR_BAD_VALUE"),
               "now_ms": ("UINT64_MAX", "IOTHUB_ERR_BAD_INSTANT")}
 
 
@@ -115,7 +131,7 @@ class Parameter:
             return "sizeof provisioning_config"
         if self.stars == 0:
             if self.type in ("iothub_str", "iothub_bytes"):
-                return TEXTS[self.name] if self.type == "iothub_str" else "SOME_BYTES"
+                return TEXTS[self.name] if self.type == "iothub_str" else BYTES.get(self.function, "SOME_BYTES")
             return NUMBERS[self.name]
         return "&" + self.object() if self.object() not in ARRAYS else self.object()
 
@@ -137,6 +153,7 @@ class Parameter:
             return "name_out" if self.name == "device_id" else OUTS[self.type]
         return {"char": "text_in" if self.const else "buffer", "uint8_t": {"data": "data_in", "signature": "signature",
                 "memory": "memory", "tx": "provisioning_tx"}.get(self.name, "?"), "size_t": "size_" + self.name, "uint32_t": "number_" + self.name,
+                "uint64_t": "wide_out",
                 "iothub_token": "tokens" if self.name == "tokens" else "token_out"}[self.type]
 
     def nullable(self):
@@ -188,7 +205,7 @@ class Parameter:
                 yield None, self.good() + " - 1", ZERO_SIZE[self.name]
         if self.name in BAD_NUMBER:
             yield (None, *BAD_NUMBER[self.name])
-        if self.name in ("memory_len", "capacity", "buffer_size", "tx_len") or (self.name == "len" and self.function.endswith("input")):
+        if self.name in ("memory_len", "capacity", "buffer_size", "tx_len", "path_len", "components_len") or (self.name == "len" and self.function.endswith("input")):
             yield None, "SIZE_MAX", "IOTHUB_ERR_BAD_LENGTH"
         if self.name == "count" and self.function.endswith("confirm_transmit"):
             yield None, "1", "IOTHUB_ERR_BAD_CONFIRM"
@@ -289,7 +306,14 @@ def kept(target):
     yield f"memset({target}.id, 0xff, sizeof {target}.id);", f"&{target}", "IOTHUB_ERR_BAD_UTF8"
 
 
-INSIDE = {"iothub_config": config, "iothub_provisioning_config": provisioning_config,
+def path(target):
+    for status, text in (("IOTHUB_ERR_NULL", "NULL, 1"), ("IOTHUB_ERR_BAD_LENGTH", "BAD_UTF8, SIZE_MAX"),
+                         ("IOTHUB_ERR_BAD_UTF8", "BAD_UTF8, 2")):
+        yield f"{target} = bad_str({text});", f"&{target}", status
+
+
+INSIDE = {"iothub_str": lambda target: path(target) if target == "path" else [],
+          "iothub_config": config, "iothub_provisioning_config": provisioning_config,
           "iothub_event_assigned": texts("host_name", "device_id"), "iothub_storage": storage, "iothub_telemetry": telemetry, "iothub_connect": connect,
           "iothub_resource": resource, "iothub_request": request,
           "iothub_kept_request": lambda target: kept(target) if target == "kept" else []}
@@ -339,7 +363,7 @@ def calls(name, result, parameters):
 
 
 CLEARED = {"error", "event", "pending", "retry", "property", "parsed", "kept_out", "iter_out", "text_out", "pointer_out",
-           "space_out", "token_out", "name_out"}
+           "space_out", "token_out", "name_out", "bytes_out", "wide_out", "desired_property"}
 
 
 def main():

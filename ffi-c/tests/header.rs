@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 23] = [
     "version",
     "types",
     "status",
@@ -20,6 +20,8 @@ const SOURCES: [&str; 21] = [
     "twin",
     "request",
     "properties",
+    "json",
+    "pnp",
     "state",
     "auth",
     "key",

@@ -11,7 +11,7 @@
 //! | [`session`] | takes them as a list of calls and faults, with a hub at the other end |
 //! | [`connection_string`] | reads them as a connection string, and signs tokens with a key of them |
 //! | [`c_abi`] | takes them as a session with a client behind the C functions, or as texts for the other functions |
-//! | [`twin`] | takes them as twin documents and patches |
+//! | [`twin`] | takes them as twin documents and patches, and splits them into properties |
 //!
 //! Each check is there for a law or a statement of a standard, and each can fail: [`plant`] has a fault for each.
 
@@ -21,6 +21,7 @@ pub mod corpus;
 mod machine;
 pub mod packet;
 pub mod plant;
+mod pnp;
 pub mod session;
 pub mod stream;
 pub mod topic;

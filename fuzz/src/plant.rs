@@ -70,6 +70,8 @@ plants! {
         Version = "version": "A version is read out of a component.",
         SplitVersion = "split-version": "A version cut in two is not read.",
         Rules = "rules": "A null in an array is reported.",
+        SplitProperty = "split-property": "A property is lost if the bytes come in pieces.",
+        Component = "component": "The properties of a component without the marker are lost.",
         Gap = "gap": "A patch is merged although one before it is missing.",
     }
     "c_abi" {

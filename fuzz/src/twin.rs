@@ -1,5 +1,5 @@
 //! Any bytes as twin documents and patches: the replica against a merge written as a function of values, the rules of
-//! reported patches and the streaming reader of `$version` against a whole parse.
+//! reported patches, the streaming reader of `$version` and the splitters of properties against a whole parse.
 
 use crate::plant::{Plant, planted};
 use arbitrary::Unstructured;
@@ -15,6 +15,7 @@ pub fn run(data: &[u8]) {
     let parsed: Result<Value, _> = serde_json::from_slice(data);
     rules(data, parsed.as_ref().ok());
     versions(data, parsed.as_ref());
+    crate::pnp::run(data, parsed.as_ref().ok());
     raw_document(data, parsed.ok());
     let mut input = Unstructured::new(data);
     // It fails only by lack of bytes.

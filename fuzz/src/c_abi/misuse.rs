@@ -5,7 +5,9 @@ use iothub::client::*;
 use iothub::commands::*;
 use iothub::config::{iothub_config_init, iothub_storage};
 use iothub::error::iothub_client_last_error;
+use iothub::json::*;
 use iothub::key::*;
+use iothub::pnp::*;
 use iothub::properties::*;
 use iothub::request::iothub_request_keep;
 use iothub::retry::*;
@@ -78,6 +80,21 @@ pub(super) fn without_objects() {
             iothub_properties_get(NOTHING, NOTHING, null_mut()),
             iothub_properties_system(NOTHING, 0, null_mut()),
             iothub_text_decode(NOTHING, null_mut(), 0, null_mut()),
+            iothub_json_find(NO_BYTES, null(), 0, null_mut()),
+            iothub_json_number(NO_BYTES, null_mut()),
+            iothub_json_text(NO_BYTES, null_mut(), 0, null_mut()),
+            iothub_json_reader_init(null_mut(), 0, null(), 0, null_mut(), 0),
+            iothub_json_reader_feed(null_mut(), NO_BYTES),
+            iothub_json_reader_value(null_mut(), null_mut()),
+            iothub_command_split(NOTHING, null_mut(), null_mut()),
+            iothub_desired_iter_init(null_mut(), 0, 0, NO_BYTES, null(), 0),
+            iothub_desired_next(null_mut(), null_mut()),
+            iothub_patch_init(null_mut(), 0, null_mut(), 0),
+            iothub_patch_json(null_mut(), NOTHING, NOTHING, NO_BYTES),
+            iothub_patch_text(null_mut(), NOTHING, NOTHING, NOTHING),
+            iothub_patch_integer(null_mut(), NOTHING, NOTHING, 0),
+            iothub_patch_acknowledge(null_mut(), NOTHING, NOTHING, NO_BYTES, 0, 0, NOTHING),
+            iothub_patch_finish(null_mut(), null_mut()),
             iothub_request_keep(null(), null_mut()),
             iothub_retry_policy_init(null_mut(), 0),
             iothub_backoff_init(null_mut(), 0, null()),

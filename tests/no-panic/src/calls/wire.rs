@@ -94,6 +94,7 @@ fn json() {
     used(JsonText::raw(text));
     used(JsonText::plain(text));
     used(JsonText::is(text, string()));
+    used(JsonText::from_raw(string()));
     for c in JsonText::chars(text) {
         used(c);
     }
