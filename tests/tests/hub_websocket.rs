@@ -59,12 +59,7 @@ fn plain(port: u16) -> Box<dyn Stream> {
 }
 
 fn encrypted(server: &Server, port: u16) -> Box<dyn Stream> {
-    let mut stream = tls::open(server.ca_pem(), None, HOST, port);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).unwrap();
-    }
-    stream.sock.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
-    Box::new(stream)
+    Box::new(tls::polled(server.ca_pem(), HOST, port))
 }
 
 /// A device with a window of 256 bytes, so that most of its packets leave in several frames.

@@ -9,6 +9,9 @@ use iothub_proto::time::Duration;
 pub struct HubConfig {
     /// Fully qualified name: in user names and in the resource of tokens.
     pub host_name: String,
+    /// Fully qualified name of the IoT Edge gateway that clients connect to instead, if there is one: the server's
+    /// certificate is for it. User names and tokens name the hub all the same; tokens may name the gateway.
+    pub gateway_host_name: Option<String>,
     /// Wall-clock time at [`Instant::ZERO`](iothub_proto::time::Instant::ZERO), in Unix seconds.
     pub unix_base: u64,
     /// How long a connection lives on after its token expired. The service waits about 10 minutes.
@@ -35,6 +38,7 @@ impl HubConfig {
     pub fn new(host_name: &str) -> Self {
         Self {
             host_name: host_name.to_owned(),
+            gateway_host_name: None,
             unix_base: 1_767_225_600,
             expiry_grace: Duration::from_secs(600),
             lock: Duration::from_secs(60),

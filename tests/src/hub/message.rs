@@ -125,8 +125,11 @@ impl Hub {
         if !self.entries.contains_key(module) || !module.contains('/') {
             return Err(SendError::NotFound);
         }
+        let sender = ("$.cdid".to_owned(), module.split('/').next().unwrap_or_default().to_owned());
         let mut message = message.clone();
-        message.system.insert(0, ("$.cdid".to_owned(), module.split('/').next().unwrap_or_default().to_owned()));
+        if message.system.iter().all(|(name, _)| *name != sender.0) {
+            message.system.insert(0, sender);
+        }
         let resource = resource(module);
         let bag = message.bag(MessageId(0), &format!("/{resource}/inputs/{input}"));
         let topic = format!("{resource}/inputs/{}/{bag}", percent_encode(input));

@@ -16,6 +16,7 @@
 //! | `registry`, `sas`, `sign_in` | who may connect, and how that is proven |
 //! | `session` | subscriptions, packets in flight, resumption |
 //! | `telemetry`, `message`, `twin`, `method` | what the hub is for |
+//! | `route` | outputs of modules to inputs of others, as an IoT Edge gateway has them |
 //! | `dps` | the Device Provisioning Service beside it |
 //!
 //! ```
@@ -36,6 +37,7 @@ mod dps;
 mod message;
 mod method;
 mod registry;
+mod route;
 mod sas;
 mod session;
 mod sign_in;
@@ -58,6 +60,7 @@ pub use dps::{Dps, Enrollment, Registered};
 pub use message::{CloudMessage, MessageId, Outcome, SendError};
 pub use method::{CallId, CallResult};
 pub use registry::{Credentials, PeerCertificate};
+pub use route::Route;
 pub use telemetry::{MAX_MESSAGE, Telemetry};
 
 /// Largest packet that is read at all: the largest message, its topic and the headers.
@@ -73,6 +76,7 @@ pub struct Hub {
     pub dps: Dps,
     now: Instant,
     policies: BTreeMap<String, Vec<u8>>,
+    routes: Vec<Route>,
     entries: BTreeMap<String, Entry>,
     conns: BTreeMap<ConnId, Connection>,
     /// The open connection of each client.
@@ -95,6 +99,7 @@ impl Hub {
             dps: Dps::new(),
             now: Instant::ZERO,
             policies: BTreeMap::new(),
+            routes: Vec::new(),
             entries: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: BTreeMap::new(),

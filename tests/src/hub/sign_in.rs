@@ -108,14 +108,18 @@ impl Hub {
         }
         let password = str::from_utf8(password).map_err(|_| BAD_USER_NAME)?;
         let token = Token::parse(password).ok_or(BAD_USER_NAME)?;
-        let resource = format!("{}/{}", self.config.host_name, resource(&client_id));
+        let hosts = [Some(&self.config.host_name), self.config.gateway_host_name.as_ref()];
+        let resource = resource(&client_id);
+        let any_host =
+            |covers: &dyn Fn(&str) -> bool| hosts.iter().flatten().any(|host| covers(&format!("{host}/{resource}")));
         let proven = match (&token.policy, &entry.credentials) {
             (Some(name), _) => {
                 let key = self.policies.get(name).ok_or(NOT_AUTHORISED)?;
-                token.covers(&resource) && token.signed_with(key)
+                any_host(&|resource| token.covers(resource)) && token.signed_with(key)
             }
             (None, Credentials::Keys { primary, secondary }) => {
-                token.is_for(&resource) && (token.signed_with(primary) || token.signed_with(secondary))
+                any_host(&|resource| token.is_for(resource))
+                    && (token.signed_with(primary) || token.signed_with(secondary))
             }
             (None, Credentials::Certificate | Credentials::Thumbprints { .. }) => false,
         };

@@ -82,7 +82,9 @@ impl Hub {
                 return Err(CloseReason::Violation("message above 256 KB"));
             }
             self.acknowledge(conn, publish.packet_id);
-            self.take_in(client_id, conn, publish, properties);
+            if !self.route(&client_id, &properties, &publish.payload) {
+                self.take_in(client_id, conn, publish, properties);
+            }
             return Ok(());
         }
         let Publish { topic, payload, packet_id, .. } = publish;

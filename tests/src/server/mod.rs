@@ -118,7 +118,7 @@ impl Server {
     pub fn new(mut hub: Hub) -> io::Result<Self> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         hub.config.unix_base = unix.as_secs();
-        let authority = Authority::new(&hub.config.host_name)?;
+        let authority = Authority::new(hub.config.gateway_host_name.as_deref().unwrap_or(&hub.config.host_name))?;
         let shared = Shared {
             hub: Mutex::new(hub),
             changed: Condvar::new(),

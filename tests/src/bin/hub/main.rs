@@ -82,7 +82,11 @@ fn serve(options: Options) -> io::Result<()> {
     if let Some(grace) = options.grace {
         config.expiry_grace = Duration::from_secs(grace);
     }
+    config.gateway_host_name = options.gateway;
     let mut hub = Hub::new(config);
+    for route in options.routes {
+        hub.add_route(route);
+    }
     for (id, credentials) in options.identities {
         hub.register(&id, credentials);
     }

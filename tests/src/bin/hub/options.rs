@@ -1,15 +1,18 @@
 //! The command line.
 
-use iothub_tests::hub::Credentials;
+use iothub_tests::hub::{Credentials, Route};
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--client-ca FILE] [--grace SECONDS]
-           [--device ID=KEY]... [--x509 ID[=THUMBPRINT]]...
+           [--gateway NAME] [--route OUTPUT=INPUT]... [--device ID=KEY]... [--x509 ID[=THUMBPRINT]]...
            [--websocket PORT] [--websocket-plain PORT]
            [--dps-plain PORT] [--dps-tls PORT] [--dps-websocket PORT] [--id-scope TEXT] [--dps-polls N]
            [--enroll ID=KEY]... [--enroll-x509 ID[=THUMBPRINT]]... [--enroll-group KEY]...
   --host    name of the hub in user names and tokens (default localhost)
+  --gateway name of an IoT Edge gateway that clients connect to instead, which the certificate is then for
+  --route   send what a module sends to an output on to an input of another module: DEVICE/MODULE/OUTPUT=
+            DEVICE/MODULE/INPUT
   --plain   listen on 127.0.0.1 without TLS; 0 chooses a port
   --tls     the same with TLS
   --websocket, --websocket-plain
@@ -37,6 +40,8 @@ usage: hub [--host NAME] [--plain PORT] [--tls PORT] [--ca-out FILE] [--client-c
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) host: String,
+    pub(crate) gateway: Option<String>,
+    pub(crate) routes: Vec<Route>,
     pub(crate) plain: Option<u16>,
     pub(crate) tls: Option<u16>,
     pub(crate) ca_out: Option<String>,
@@ -80,6 +85,10 @@ impl Options {
             let port = || value.parse().map_err(|_| format!("{value} is no port"));
             match name.as_str() {
                 "--host" => options.host = value,
+                "--gateway" => options.gateway = Some(value),
+                "--route" => {
+                    options.routes.push(Route::parse(&value).ok_or_else(|| format!("{value} is no route"))?);
+                }
                 "--plain" => options.plain = Some(port()?),
                 "--tls" => options.tls = Some(port()?),
                 "--ca-out" => options.ca_out = Some(value),
