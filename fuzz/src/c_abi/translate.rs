@@ -2,6 +2,7 @@
 
 use iothub::error::iothub_error;
 use iothub::event::{self as c, iothub_event};
+use iothub::stream as s;
 use iothub::types::{IOTHUB_TOKEN_NONE, IOTHUB_VERSION_NONE, iothub_bytes, iothub_str, iothub_token};
 use iothub_proto::Event;
 use iothub_proto::error::{CapacityError, ConnectRefusal, Error, PeerError, TimeoutReason, UsageError, Violation};
@@ -136,22 +137,22 @@ impl<'i> Places<'i, '_> {
         }
     }
 
-    fn source(&self, it: &c::iothub_event_stream_begin) -> StreamSource<'i> {
+    fn source(&self, it: &s::iothub_event_stream_begin) -> StreamSource<'i> {
         match it.source {
-            c::IOTHUB_STREAM_MESSAGE => StreamSource::Message {
+            s::IOTHUB_STREAM_MESSAGE => StreamSource::Message {
                 input: (!it.name.ptr.is_null()).then(|| self.text(it.name)),
                 properties: Properties::new(self.text(it.properties)),
                 redelivered: it.redelivered,
             },
-            c::IOTHUB_STREAM_METHOD_CALL => {
+            s::IOTHUB_STREAM_METHOD_CALL => {
                 StreamSource::MethodCall { name: self.text(it.name), request: self.request(it.request) }
             }
-            c::IOTHUB_STREAM_TWIN_DOCUMENT => {
+            s::IOTHUB_STREAM_TWIN_DOCUMENT => {
                 StreamSource::TwinDocument { token: token(it.token).map(TwinToken::from_bits) }
             }
             // Its version comes at its end.
-            c::IOTHUB_STREAM_TWIN_DESIRED => StreamSource::TwinDesired { version: None, unsynced: it.unsynced },
-            c::IOTHUB_STREAM_UNKNOWN => StreamSource::Unknown { topic: self.text(it.name), retain: it.retain },
+            s::IOTHUB_STREAM_TWIN_DESIRED => StreamSource::TwinDesired { version: None, unsynced: it.unsynced },
+            s::IOTHUB_STREAM_UNKNOWN => StreamSource::Unknown { topic: self.text(it.name), retain: it.retain },
             source => panic!("source {source} of a stream"),
         }
     }
@@ -216,17 +217,17 @@ impl<'i> Places<'i, '_> {
                     Event::Unknown { topic: self.text(it.topic), payload: self.bytes(it.payload), retain: it.retain }
                 }
                 c::IOTHUB_EVENT_CREDENTIAL_EXPIRING => Event::CredentialExpiring,
-                c::IOTHUB_EVENT_STREAM_BEGIN => {
+                s::IOTHUB_EVENT_STREAM_BEGIN => {
                     let it = &event.u.stream_begin;
                     Event::StreamBegin { source: self.source(it), payload_len: it.payload_len }
                 }
-                c::IOTHUB_EVENT_STREAM_PIECE => {
+                s::IOTHUB_EVENT_STREAM_PIECE => {
                     let it = &event.u.stream_piece;
                     Event::StreamPiece { offset: it.offset, bytes: self.bytes(it.bytes) }
                 }
-                c::IOTHUB_EVENT_STREAM_END => Event::StreamEnd(stream_end(&event.u.stream_end)),
-                c::IOTHUB_EVENT_PART_WANTED => {
-                    let c::iothub_event_part_wanted { token, offset, room } = event.u.part_wanted;
+                s::IOTHUB_EVENT_STREAM_END => Event::StreamEnd(stream_end(&event.u.stream_end)),
+                s::IOTHUB_EVENT_PART_WANTED => {
+                    let s::iothub_event_part_wanted { token, offset, room } = event.u.part_wanted;
                     Event::PartWanted { token: TelemetryToken::from_bits(token), offset, room }
                 }
                 c::IOTHUB_EVENT_DISCONNECTED => Event::Disconnected(disconnected(&event.u.disconnected)),
@@ -248,16 +249,16 @@ fn features(bits: u32) -> Features {
     Features::from_bits(u8::try_from(bits).expect("few")).expect("known")
 }
 
-fn stream_end(it: &c::iothub_event_stream_end) -> StreamEnd {
+fn stream_end(it: &s::iothub_event_stream_end) -> StreamEnd {
     match it.source {
-        c::IOTHUB_STREAM_MESSAGE => StreamEnd::Message { token: token(it.token).map(MessageToken::from_bits) },
-        c::IOTHUB_STREAM_METHOD_CALL => StreamEnd::MethodCall,
-        c::IOTHUB_STREAM_TWIN_DOCUMENT => {
+        s::IOTHUB_STREAM_MESSAGE => StreamEnd::Message { token: token(it.token).map(MessageToken::from_bits) },
+        s::IOTHUB_STREAM_METHOD_CALL => StreamEnd::MethodCall,
+        s::IOTHUB_STREAM_TWIN_DOCUMENT => {
             let token = token(it.token).map(TwinToken::from_bits);
             StreamEnd::TwinDocument { token, version: version(it.version), stale: it.stale }
         }
-        c::IOTHUB_STREAM_TWIN_DESIRED => StreamEnd::TwinDesired { version: version(it.version) },
-        c::IOTHUB_STREAM_UNKNOWN => StreamEnd::Unknown,
+        s::IOTHUB_STREAM_TWIN_DESIRED => StreamEnd::TwinDesired { version: version(it.version) },
+        s::IOTHUB_STREAM_UNKNOWN => StreamEnd::Unknown,
         source => panic!("source {source} of a stream"),
     }
 }
