@@ -131,6 +131,40 @@ fn provisioned_by_a_real_service_first() {
 }
 
 #[test]
+fn a_device_that_its_hub_does_not_know_is_provisioned_again() {
+    let mut hub = RealHub::start("moved");
+    hub.server.with(|hub| {
+        hub.dps.polls = 0;
+        hub.dps.enroll("reg-1", Enrollment::new(Credentials::key(KEY).unwrap(), "localhost"));
+    });
+    let dps_port = hub.server.listen_dps_tls(0).unwrap().to_string();
+    let ask = || {
+        let dps = ["--provision", "--id-scope", "0ne00000001", "--registration-id", "reg-1", "--symmetric-key", KEY];
+        let hosts = ["--dps-host", "localhost", "--dps-port", &dps_port, "--port", &hub.port, "--ca", &hub.ca];
+        quickstart(&[&dps[..], &hosts, &["--wait", "0", "--count", "20"]].concat())
+    };
+    // The hub forgets the device as soon as it is assigned. The second assignment makes it known again, for good or not.
+    for (forgets, completed) in [(1, true), (2, false)] {
+        let before = hub.server.with(|hub| hub.dps.registered().len());
+        let (done, text) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for time in 1..=forgets {
+                    hub.server.wait(Duration::from_secs(20), |hub| {
+                        (hub.dps.registered().len() == before + time).then(|| hub.delete("reg-1"))
+                    });
+                }
+            });
+            ask()
+        });
+        assert_eq!(done, completed, "{text}");
+        assert_eq!(text.matches("assigns reg-1 to localhost").count(), 2, "{text}");
+        assert!(text.contains("is refused by this hub, and asks the provisioning service again"), "{text}");
+        assert!(done || text.contains("the hub refused the connection: NotAuthorized"), "{text}");
+        assert!(!text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
 fn a_real_hub_with_somebody_at_the_other_side() {
     let hub = RealHub::start("all");
     let (done, text) = std::thread::scope(|scope| {

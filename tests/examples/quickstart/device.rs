@@ -28,6 +28,10 @@ pub(crate) struct Device<'a> {
     pub(crate) app: App<'a>,
     /// Seconds for which the next token is signed.
     pub(crate) token_lifetime: u32,
+    /// The hub was assigned by the provisioning service, which can be asked again.
+    pub(crate) provisioned: bool,
+    /// Why the provisioning service should be asked again: the hub does not know the device, so perhaps another does.
+    pub(crate) moved: Option<String>,
     /// Connections that were made.
     pub(crate) connections: u32,
     /// MQTT bytes that were sent and received.
@@ -59,13 +63,16 @@ impl<'a> Device<'a> {
             client,
             app,
             token_lifetime: 3_600,
+            provisioned: false,
+            moved: None,
             connections: 0,
             traffic: (0, 0),
             remote,
             credential,
             rx,
             link: None,
-            backoff: Backoff::new(RetryPolicy::default()),
+            // Another assignment is advised after ten failures by default, which is too long for a demonstration.
+            backoff: Backoff::new(RetryPolicy { reprovision_after: 1, ..RetryPolicy::default() }),
             connect_at: Some(Instant::ZERO),
             given_up: None,
             start: std::time::Instant::now(),
@@ -229,9 +236,12 @@ impl<'a> Device<'a> {
         match end.reason {
             DisconnectReason::Requested => {}
             DisconnectReason::Failed(error @ Error::Refused(refusal)) => match RetryCause::from(refusal) {
-                // Another try is minutes away: a demonstration ends here.
-                RetryCause::Unauthorized | RetryCause::Rejected => {
-                    self.given_up = Some(format!("{error}; look at the key, the device id and this machine's clock"));
+                // Another try is minutes away: a demonstration ends here, or asks for another hub.
+                cause @ (RetryCause::Unauthorized | RetryCause::Rejected) => {
+                    let retry = self.backoff.next(cause, end.ready_for, random());
+                    let why = format!("{error}; look at the key, the device id and this machine's clock");
+                    self.moved = (self.provisioned && retry.reprovision).then(|| why.clone());
+                    self.given_up = Some(why);
                 }
                 cause => self.connect_later(cause, end.ready_for),
             },

@@ -38,10 +38,12 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use options::RealHub;
 #[cfg(test)]
 pub(crate) use options::Source;
 pub(crate) use options::{Request, parse};
 use setting::Setting;
+use story::Played;
 use transcript::Transcript;
 
 /// Far more than the conversation with the simulator takes: every step of it has a limit of its own.
@@ -71,12 +73,14 @@ fn main() -> ExitCode {
 /// Does what is asked, writes how it goes, and tells whether everything has happened.
 pub(crate) fn run(request: &Request, out: Box<dyn Write>) -> bool {
     let log = Transcript::new(out);
-    let setting = match request {
+    let done = match request {
         Request::Help => return true,
-        Request::Simulator { count, provision, websocket } => Setting::simulator(*count, *provision, *websocket, &log),
-        Request::Real(hub) => Setting::real(hub, &log),
+        Request::Simulator { count, provision, websocket } => {
+            Setting::simulator(*count, *provision, *websocket, &log).and_then(|setting| setting.play(&log).map(drop))
+        }
+        Request::Real(hub) => converse(hub, &log),
     };
-    match setting.and_then(|setting| setting.play(&log)) {
+    match done {
         Ok(()) => true,
         Err(missing) => {
             match log.current() {
@@ -84,6 +88,23 @@ pub(crate) fn run(request: &Request, out: Box<dyn Write>) -> bool {
                 step => log.text(format_args!("\nNOT COMPLETED, step {step}: {missing}")),
             }
             false
+        }
+    }
+}
+
+/// Talks to a real hub. If that does not know the device, the provisioning service is asked again, once: the device may
+/// have moved.
+fn converse(hub: &RealHub, log: &Transcript) -> Result<(), String> {
+    let hub = hub.with_secret()?;
+    let mut asked_again = false;
+    loop {
+        match Setting::real(&hub, log)?.play(log)? {
+            Played::Whole => return Ok(()),
+            Played::Moved(why) if asked_again => return Err(why),
+            Played::Moved(_) => {
+                asked_again = true;
+                log.device("is refused by this hub, and asks the provisioning service again");
+            }
         }
     }
 }

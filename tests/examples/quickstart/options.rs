@@ -18,7 +18,8 @@ usage: quickstart [--provision] [--websocket] [--count N]
 
   --connection-string TEXT  of the device; '-' reads it from standard input, which keeps
                             the key out of the shell's history and the list of processes
-  --provision               ask the Device Provisioning Service for the hub first
+  --provision               ask the Device Provisioning Service for the hub first, and again if the
+                            hub refuses the device
   --symmetric-key KEY       of the enrollment, in base64; '-' reads it from standard input
   --group-key KEY           of the enrollment group instead: the device's own is derived from it
   --payload JSON            for the service's allocation policy
@@ -222,13 +223,20 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{name} takes a number, and not this"))
 }
 
-/// The text, or if it is `-` what standard input says.
-///
-/// # Errors
-/// Standard input is no text.
-pub(crate) fn secret(text: &str) -> Result<String, String> {
-    match text {
-        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string()),
-        text => Ok(text.to_owned()),
+impl RealHub {
+    /// With the key or the connection string in place of `-`, which stands for standard input.
+    ///
+    /// # Errors
+    /// Standard input is no text.
+    pub(crate) fn with_secret(&self) -> Result<Self, String> {
+        let mut hub = self.clone();
+        let secret = match &mut hub.source {
+            Source::ConnectionString(text) => text,
+            Source::Provisioning(enrolled) => &mut enrolled.key,
+        };
+        if secret == "-" {
+            *secret = std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?.trim().to_owned();
+        }
+        Ok(hub)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use iothub_proto::auth::ConnectionString;
 
 use super::link::Remote;
-use super::options::{Enrolled, RealHub, Source, secret};
+use super::options::{RealHub, Source};
 use super::provision::provision;
 use super::simulator::{DEVICE, Simulator};
 use super::tls;
@@ -15,6 +15,8 @@ use super::transcript::Transcript;
 pub(crate) struct Setting {
     pub(crate) connection_string: String,
     pub(crate) remote: Remote,
+    /// The hub was assigned by a provisioning service.
+    pub(crate) provisioned: bool,
     pub(crate) count: u32,
     /// `None`: the hub is a real one, and may take its time.
     pub(crate) simulator: Option<Simulator>,
@@ -44,7 +46,8 @@ impl Setting {
         } else {
             Simulator::connection_string()
         };
-        Ok(Self { connection_string, remote, count, simulator: Some(simulator), wait: 0 })
+        // The simulator's service has no other hub.
+        Ok(Self { connection_string, remote, provisioned: false, count, simulator: Some(simulator), wait: 0 })
     }
 
     /// A real hub.
@@ -55,12 +58,11 @@ impl Setting {
         let tls = hub.ca.as_deref().map_or_else(tls::trust_system, tls::trust_file);
         let tls = tls.map_err(|error| format!("certificates to trust: {error}"))?;
         let connection_string = match &hub.source {
-            Source::ConnectionString(text) => secret(text)?,
+            Source::ConnectionString(text) => text.clone(),
             Source::Provisioning(enrolled) => {
                 let (host, port) = (enrolled.host.clone(), enrolled.port);
                 let dps = Remote { host, port, tls: Arc::clone(&tls), websocket: hub.websocket };
-                let enrolled = Enrolled { key: secret(&enrolled.key)?.trim().to_owned(), ..enrolled.clone() };
-                provision(&dps, &enrolled, log)?
+                provision(&dps, enrolled, log)?
             }
         };
         let parsed =
@@ -76,7 +78,8 @@ impl Setting {
             carrier(hub.websocket)
         ));
         let remote = Remote { host, port: hub.port, tls, websocket: hub.websocket };
-        Ok(Self { connection_string, remote, count: hub.count, simulator: None, wait: hub.wait })
+        let provisioned = matches!(hub.source, Source::Provisioning(_));
+        Ok(Self { connection_string, remote, provisioned, count: hub.count, simulator: None, wait: hub.wait })
     }
 }
 

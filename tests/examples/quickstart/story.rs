@@ -27,12 +27,20 @@ const LIMIT: u32 = 20;
 /// Seconds for which the first token with the simulator is good: its renewal is to be seen.
 const SHORT_TOKEN: u32 = 2;
 
+/// How a conversation went.
+pub(crate) enum Played {
+    /// Everything has happened.
+    Whole,
+    /// The hub refused the device, before anything was sent: the provisioning service should be asked again.
+    Moved(String),
+}
+
 impl Setting {
     /// Has the conversation.
     ///
     /// # Errors
     /// What is missing.
-    pub(crate) fn play(self, log: &Transcript) -> Result<(), String> {
+    pub(crate) fn play(self, log: &Transcript) -> Result<Played, String> {
         let connection = ConnectionString::parse(&self.connection_string).map_err(|error| error.to_string())?;
         let (mut tx, mut rx) = (vec![0; TX], vec![0; RX]);
         let (mut slots, mut inbound) = ([Slot::EMPTY; SLOTS], [Inbound::EMPTY; 64]);
@@ -43,8 +51,16 @@ impl Setting {
         config.settings.connect_reserve = 2_048;
         let client = Client::new(config, storage).map_err(|error| error.to_string())?;
         let rx = RxBuffer::new(&mut rx);
-        let device = Device::new(client, rx, &self.remote, connection.credential(), App::new(log));
-        Story { device, log, hub: self.simulator, count: self.count, wait: self.wait, message_bytes: 0 }.tell()
+        let mut device = Device::new(client, rx, &self.remote, connection.credential(), App::new(log));
+        device.provisioned = self.provisioned;
+        let mut story =
+            Story { device, log, hub: self.simulator, count: self.count, wait: self.wait, message_bytes: 0 };
+        match (story.tell(), story.device.moved) {
+            (Ok(()), _) => Ok(Played::Whole),
+            // What the client keeps is for its own hub: later, the application would have to send it again.
+            (Err(_), Some(why)) if story.device.app.sent == 0 => Ok(Played::Moved(why)),
+            (Err(missing), _) => Err(missing),
+        }
     }
 }
 
@@ -59,7 +75,7 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn tell(mut self) -> Result<(), String> {
+    fn tell(&mut self) -> Result<(), String> {
         self.sign_in()?;
         self.twin()?;
         self.telemetry()?;
@@ -301,7 +317,7 @@ impl Story<'_> {
         }
     }
 
-    fn end(mut self) -> Result<(), String> {
+    fn end(&mut self) -> Result<(), String> {
         self.device.disconnect()?;
         self.device.run_until(LIMIT, "polite end", |device| device.is_offline())?;
         let mut stored = String::new();
