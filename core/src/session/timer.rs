@@ -42,8 +42,11 @@ impl Timers {
         Self { moments: [Moment::NEVER; ARMED + 3] }
     }
 
+    /// Sets the deadline of a reason that has one here. For the others this does nothing.
     pub(crate) fn arm(&mut self, reason: TimeoutReason, at: Moment) {
-        self.put(reason as usize, at);
+        if (reason as usize) < ARMED {
+            self.put(reason as usize, at);
+        }
     }
 
     pub(crate) fn mark(&mut self, mark: Mark, at: Moment) {
@@ -63,6 +66,11 @@ impl Timers {
 
     pub(crate) fn disarm(&mut self, reason: TimeoutReason) {
         self.arm(reason, Moment::NEVER);
+    }
+
+    /// No deadline is set any more. What happened is still known.
+    pub(crate) fn disarm_all(&mut self) {
+        self.moments.iter_mut().take(ARMED).for_each(|deadline| *deadline = Moment::NEVER);
     }
 
     pub(crate) fn is_armed(&self, reason: TimeoutReason) -> bool {
@@ -97,6 +105,25 @@ mod tests {
         pub(crate) fn deadlines(&self) -> &[Moment] {
             &self.moments[..ARMED]
         }
+    }
+
+    #[test]
+    fn disarming_forgets_nothing_that_happened() {
+        let mut timers = Timers::new();
+        let at = |millis| Moment::START.after(Duration::from_millis(millis));
+        for (mark, millis) in [(Mark::LastOut, 1), (Mark::LastIn, 2), (Mark::Ready, 3)] {
+            timers.mark(mark, at(millis));
+        }
+        timers.arm(TimeoutReason::Close, at(9));
+        // As when they were due: their deadlines are not here.
+        for reason in [TimeoutReason::KeepAlive, TimeoutReason::Request, TimeoutReason::Poll, TimeoutReason::Supply] {
+            timers.disarm(reason);
+        }
+        assert_eq!(timers.next(), (at(9), TimeoutReason::Close));
+        timers.disarm_all();
+        assert_eq!(timers.next().0, Moment::NEVER);
+        let marks = [Mark::LastOut, Mark::LastIn, Mark::Ready].map(|mark| timers.when(mark));
+        assert_eq!(marks, [at(1), at(2), at(3)]);
     }
 
     #[test]
