@@ -33,6 +33,7 @@
 /** What input structs are initialised with. */
 #define IOTHUB_TELEMETRY_INIT { (uint32_t)sizeof(iothub_telemetry), IOTHUB_QOS_1, { NULL, 0 }, NULL, 0, NULL }
 #define IOTHUB_CONNECT_INIT { (uint32_t)sizeof(iothub_connect), 0, { NULL, 0 }, NULL, 0, 0 }
+#define IOTHUB_UPGRADE_INIT { (uint32_t)sizeof(iothub_upgrade), 30000, { NULL, 0 }, { NULL, 0 }, 0, { 0 }, { 0 } }
 #define IOTHUB_RESOURCE_INIT(kind) { (uint32_t)sizeof(iothub_resource), (kind), { NULL, 0 }, { NULL, 0 }, { NULL, 0 } }
 #define IOTHUB_SYSTEM_PROPERTIES_INIT                                                                                    \
   { (uint32_t)sizeof(iothub_system_properties), { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 },         \

@@ -149,6 +149,7 @@
 /** What input structs are initialised with. */
 #define IOTHUB_TELEMETRY_INIT { (uint32_t)sizeof(iothub_telemetry), IOTHUB_QOS_1, { NULL, 0 }, NULL, 0, NULL }
 #define IOTHUB_CONNECT_INIT { (uint32_t)sizeof(iothub_connect), 0, { NULL, 0 }, NULL, 0, 0 }
+#define IOTHUB_UPGRADE_INIT { (uint32_t)sizeof(iothub_upgrade), 30000, { NULL, 0 }, { NULL, 0 }, 0, { 0 }, { 0 } }
 #define IOTHUB_RESOURCE_INIT(kind) { (uint32_t)sizeof(iothub_resource), (kind), { NULL, 0 }, { NULL, 0 }, { NULL, 0 } }
 #define IOTHUB_SYSTEM_PROPERTIES_INIT                                                                                    \
   { (uint32_t)sizeof(iothub_system_properties), { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 },         \
@@ -1007,6 +1008,46 @@
 #endif
 
 /**
+ * Where a WebSocket is. This: there is no connection.
+ */
+#define IOTHUB_WEBSOCKET_OFFLINE 0
+
+/**
+ * The server is asked to upgrade.
+ */
+#define IOTHUB_WEBSOCKET_UPGRADING 1
+
+/**
+ * MQTT flows.
+ */
+#define IOTHUB_WEBSOCKET_OPEN 2
+
+/**
+ * One side has said that it is over. The last word may still be sent or awaited.
+ */
+#define IOTHUB_WEBSOCKET_CLOSING 3
+
+/**
+ * It is over: close the transport, and tell the client above by its _handle_eof(). After iothub_websocket_handle_eof() it is
+ * IOTHUB_WEBSOCKET_OFFLINE.
+ */
+#define IOTHUB_WEBSOCKET_CLOSED 4
+
+#if defined(IOTHUB_POINTER_64)
+/**
+ * Words of 8 bytes in an iothub_websocket.
+ */
+#define IOTHUB_WEBSOCKET_WORDS 64
+#endif
+
+#if defined(IOTHUB_POINTER_32)
+/**
+ * Words of 8 bytes in an iothub_websocket.
+ */
+#define IOTHUB_WEBSOCKET_WORDS 60
+#endif
+
+/**
  * A text: UTF-8, not ended by NUL. `ptr` NULL with `len` 0 means that there is none; a text of length 0 elsewhere is
  * an empty one.
  */
@@ -1047,7 +1088,8 @@ typedef struct iothub_error {
   iothub_status status;
   /**
    * BAD_TEXT: an IOTHUB_FIELD_*. BAD_SETTING: an IOTHUB_SETTING_*. BAD_PATCH: an IOTHUB_PATCH_*. STRING_MISSING,
-   * _DUPLICATE, _EMPTY, _BAD_VALUE, _UNSUPPORTED: an IOTHUB_KEY_*. PEER: the first byte of the packet.
+   * _DUPLICATE, _EMPTY, _BAD_VALUE, _UNSUPPORTED: an IOTHUB_KEY_*. PEER: the first byte of the packet. For a WebSocket as
+   * its statuses say.
    */
   uint32_t subject;
   /**
@@ -2301,6 +2343,53 @@ typedef struct iothub_provisioning {
 } iothub_provisioning;
 
 /**
+ * The client's side of a WebSocket, in memory of the caller's. It stands between a transport, TLS to port 443, and an
+ * iothub_client or iothub_provisioning, which does not know of it. Opaque. It must not be copied or moved; it ends with
+ * iothub_websocket_deinit().
+ */
+typedef struct iothub_websocket {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[IOTHUB_WEBSOCKET_WORDS];
+} iothub_websocket;
+
+/**
+ * What to ask the server for. Make it with IOTHUB_UPGRADE_INIT. Nothing of it is used after the call.
+ */
+typedef struct iothub_upgrade {
+  /**
+   * sizeof(iothub_upgrade).
+   */
+  uint32_t struct_size;
+  /**
+   * How long that may take, in milliseconds. IOTHUB_UPGRADE_INIT says 30,000.
+   */
+  uint32_t timeout_ms;
+  /**
+   * The host, as in TLS.
+   */
+  struct iothub_str host;
+  /**
+   * The path; none (NULL) for that of IoT Hub and of the Device Provisioning Service, `/$iothub/websocket`.
+   */
+  struct iothub_str path;
+  /**
+   * 1: say that the TLS connection has no client certificate, as IoT Hub wants of devices that sign in with a token.
+   * Default 0.
+   */
+  uint8_t no_client_certificate;
+  /**
+   * 0.
+   */
+  uint8_t reserved[7];
+  /**
+   * From a good generator, anew for each connection: a nonce and the seed of the masks.
+   */
+  uint8_t random[32];
+} iothub_upgrade;
+
+/**
  * No token.
  */
 #define IOTHUB_TOKEN_NONE 0
@@ -2627,6 +2716,17 @@ typedef struct iothub_provisioning {
 #define IOTHUB_ERR_PEER_WRONG_ACK -221
 
 /**
+ * Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` counts the ways that the library knows.
+ */
+#define IOTHUB_ERR_PEER_WEBSOCKET -241
+
+/**
+ * Fatal. The server closed the WebSocket; `subject` is its code (RFC 6455, section 7.4), or 0. Right after DISCONNECT it is no
+ * failure: the hub was the quicker one.
+ */
+#define IOTHUB_ERR_PEER_WEBSOCKET_CLOSED -242
+
+/**
  * Fatal. The hub broke the protocol, in a way that this header does not know.
  */
 #define IOTHUB_ERR_PEER -299
@@ -2655,6 +2755,11 @@ typedef struct iothub_provisioning {
  * Fatal. CONNACK 5: expired or wrong token, unknown or disabled device, or a wrong clock.
  */
 #define IOTHUB_ERR_REFUSED_NOT_AUTHORIZED -305
+
+/**
+ * Fatal. The server, or a proxy before it, did not upgrade to WebSocket; `subject` is the HTTP status.
+ */
+#define IOTHUB_ERR_REFUSED_WEBSOCKET -311
 
 /**
  * Fatal. The Device Provisioning Service refused a request, and will again: see `http_status` and `code` of
@@ -2726,6 +2831,11 @@ typedef struct iothub_provisioning {
  * Fatal. The application did not supply the next part of a message, half of which was sent, in time.
  */
 #define IOTHUB_ERR_TIMED_OUT_SUPPLY -415
+
+/**
+ * Fatal. The server did not upgrade to WebSocket in time.
+ */
+#define IOTHUB_ERR_TIMED_OUT_WEBSOCKET -421
 
 /**
  * Fatal. The link is dead: a deadline passed that this header does not know.
@@ -4452,6 +4562,212 @@ iothub_status iothub_provisioning_disconnect(struct iothub_provisioning *provisi
  * @pre `provisioning` points to an iothub_provisioning.
  */
 int32_t iothub_provisioning_state(const struct iothub_provisioning *provisioning);
+
+/**
+ * Makes a WebSocket in the caller's memory, offline.
+ *
+ * @param websocket The place.
+ * @param websocket_size sizeof *websocket.
+ * @param window Where frames are masked; it must live as long as the WebSocket, and is its alone. It holds the request,
+ * which has 168 bytes beside the host, the path and, without client certificate, 28 more: 512 do for every hub. Large
+ * packets go in frames of this size.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_OBJECT_SIZE `websocket_size` is too small.
+ * @retval IOTHUB_ERR_BAD_LENGTH of the window.
+ *
+ * @pre `websocket` points to `websocket_size` bytes, `window` to `window_len`.
+ */
+iothub_status iothub_websocket_init(struct iothub_websocket *websocket,
+                                    size_t websocket_size,
+                                    uint8_t *window,
+                                    size_t window_len);
+
+/**
+ * Ends a WebSocket and wipes what was not sent. Its memory is the caller's again.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+iothub_status iothub_websocket_deinit(struct iothub_websocket *websocket);
+
+/**
+ * The transport is up: ask the server to upgrade. The client above connects at the same time; what it has to send waits.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_STRUCT_SIZE of `upgrade`.
+ * @retval IOTHUB_ERR_BAD_LENGTH of `upgrade`.
+ * @retval IOTHUB_ERR_BAD_UTF8 of `upgrade`.
+ * @retval IOTHUB_ERR_BAD_VALUE of `upgrade`.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_INVALID_STATE There is a connection.
+ * @retval IOTHUB_ERR_BAD_TEXT The host or the path cannot be sent.
+ * @retval IOTHUB_ERR_BAD_SETTING `timeout_ms` is 0.
+ * @retval IOTHUB_ERR_TOO_LARGE The window cannot hold the request.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_websocket_connect(struct iothub_websocket *websocket,
+                                       uint64_t now_ms,
+                                       const struct iothub_upgrade *upgrade);
+
+/**
+ * Bytes came in: takes all of them, and leaves MQTT's at their front. Read into iothub_rx_space(), call this, and give
+ * `*mqtt_len` to iothub_rx_commit().
+ *
+ * @param bytes What came in; changed in place. NULL if `len` is 0.
+ * @param[out] mqtt_len How many bytes of MQTT stand at the front of `bytes` now.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH `len` is larger than any memory.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_INVALID_STATE There is no connection.
+ * @retval IOTHUB_ERR_PEER_WEBSOCKET
+ * @retval IOTHUB_ERR_PEER_WEBSOCKET_CLOSED
+ * @retval IOTHUB_ERR_REFUSED_WEBSOCKET,
+ * IOTHUB_ERR_TIMED_OUT_WEBSOCKET Fatal. What is still to be sent then tells the server why: send until
+ * IOTHUB_WEBSOCKET_CLOSED.
+ *
+ * @pre The pointers point to what their types say, `bytes` to `len` bytes.
+ */
+iothub_status iothub_websocket_handle_input(struct iothub_websocket *websocket,
+                                            uint64_t now_ms,
+                                            uint8_t *bytes,
+                                            size_t len,
+                                            size_t *mqtt_len);
+
+/**
+ * The bytes to send next, lent until they are confirmed.
+ *
+ * @param mqtt What the client above lends: call its _poll_transmit() each time. NULL if `mqtt_len` is 0.
+ * @param[out] data The first byte, or NULL if there is nothing to send.
+ * @return How many, 0 for nothing, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_LENGTH `mqtt_len` is larger than any memory.
+ *
+ * @pre The pointers point to what their types say, `mqtt` to `mqtt_len` bytes.
+ */
+int32_t iothub_websocket_poll_transmit(struct iothub_websocket *websocket,
+                                       const uint8_t *mqtt,
+                                       size_t mqtt_len,
+                                       const uint8_t **data);
+
+/**
+ * The first `count` of the bytes lent were sent.
+ *
+ * @param[out] mqtt_count How many of them were MQTT's: confirm so many to the client above.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_BAD_CONFIRM That is more than was lent.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_websocket_confirm_transmit(struct iothub_websocket *websocket,
+                                                uint64_t now_ms,
+                                                size_t count,
+                                                size_t *mqtt_count);
+
+/**
+ * When to call iothub_websocket_handle_timeout(), beside that of the client above; IOTHUB_NEVER if there is no deadline, and
+ * for what is no WebSocket.
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+uint64_t iothub_websocket_poll_timeout(const struct iothub_websocket *websocket);
+
+/**
+ * The time has come. Early calls do nothing, late ones are safe.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ * @retval IOTHUB_ERR_PEER_WEBSOCKET
+ * @retval IOTHUB_ERR_PEER_WEBSOCKET_CLOSED
+ * @retval IOTHUB_ERR_REFUSED_WEBSOCKET,
+ * IOTHUB_ERR_TIMED_OUT_WEBSOCKET as iothub_websocket_handle_input().
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+iothub_status iothub_websocket_handle_timeout(struct iothub_websocket *websocket, uint64_t now_ms);
+
+/**
+ * The transport is gone.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+iothub_status iothub_websocket_handle_eof(struct iothub_websocket *websocket, uint64_t now_ms);
+
+/**
+ * A polite end, after that of the client above: a last frame, and the server's answer to it, for which it waits 2 s at
+ * most. It is over at IOTHUB_WEBSOCKET_CLOSED.
+ *
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ * @retval IOTHUB_ERR_BAD_INSTANT `now_ms` is too large.
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+iothub_status iothub_websocket_disconnect(struct iothub_websocket *websocket, uint64_t now_ms);
+
+/**
+ * Where the WebSocket is.
+ *
+ * @return IOTHUB_WEBSOCKET_*, or a negative status:
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre `websocket` points to an iothub_websocket.
+ */
+int32_t iothub_websocket_state(const struct iothub_websocket *websocket);
+
+/**
+ * The fatal error of this connection, or of the last one.
+ *
+ * @param[out] error The error; its `status` is IOTHUB_OK if there was none.
+ * @retval IOTHUB_OK
+ * @retval IOTHUB_ERR_NULL as said above.
+ * @retval IOTHUB_ERR_MISALIGNED as said above.
+ * @retval IOTHUB_ERR_NOT_INITIALIZED as said above.
+ * @retval IOTHUB_ERR_INTERNAL as said above.
+ *
+ * @pre The pointers point to what their types say.
+ */
+iothub_status iothub_websocket_error(const struct iothub_websocket *websocket, struct iothub_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

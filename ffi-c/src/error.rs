@@ -74,7 +74,8 @@ pub struct iothub_error {
     /// The status.
     pub status: iothub_status,
     /// BAD_TEXT: an IOTHUB_FIELD_*. BAD_SETTING: an IOTHUB_SETTING_*. BAD_PATCH: an IOTHUB_PATCH_*. STRING_MISSING,
-    /// _DUPLICATE, _EMPTY, _BAD_VALUE, _UNSUPPORTED: an IOTHUB_KEY_*. PEER: the first byte of the packet.
+    /// _DUPLICATE, _EMPTY, _BAD_VALUE, _UNSUPPORTED: an IOTHUB_KEY_*. PEER: the first byte of the packet. For a WebSocket as
+    /// its statuses say.
     pub subject: u32,
     /// BAD_TEXT, STRING_BASE64, STRING_SEGMENT, STRING_CHARACTER, KEY_BASE64: offset of the first wrong byte of the
     /// text, or the limit for one that is too long. PEER: offset of the wrong byte from the start of the packet.

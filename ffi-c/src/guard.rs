@@ -34,13 +34,26 @@ impl Mark {
 /// Memory of the caller's in which a machine stands.
 pub(crate) trait Place {
     type Machine;
+    type Error: Copy;
     /// The mark of one that can be called.
     const ALIVE: u32;
+
+    fn status(error: &Self::Error) -> iothub_status;
+    fn detail(error: &Self::Error) -> iothub_error;
 }
 
 impl Place for iothub_client {
     type Machine = Client<'static>;
+    type Error = Error;
     const ALIVE: u32 = 0x1074_0B01;
+
+    fn status(error: &Error) -> iothub_status {
+        status_of(error)
+    }
+
+    fn detail(error: &Error) -> iothub_error {
+        error.into()
+    }
 }
 
 /// Added to the mark while a call is inside, and for good if it did not come out.
@@ -52,7 +65,7 @@ const BUSY: u32 = 0x8000_0000;
 pub(crate) struct Inner<P: Place> {
     mark: Mark,
     /// What the machine refused last.
-    last: Option<Error>,
+    last: Option<P::Error>,
     machine: MaybeUninit<P::Machine>,
 }
 
@@ -95,7 +108,7 @@ fn find<P: Place>(place: *const P) -> Result<*mut Inner<P>, Misuse> {
 /// Unless NULL or misaligned, `place` points to what its type says, which nobody else uses meanwhile.
 pub(crate) unsafe fn with<P: Place, T>(
     place: *mut P,
-    command: impl FnOnce(&mut P::Machine) -> Result<T, Error>,
+    command: impl FnOnce(&mut P::Machine) -> Result<T, P::Error>,
 ) -> Result<T, Misuse> {
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
     let inner = unsafe { &mut *find(place)? };
@@ -124,7 +137,7 @@ pub(crate) unsafe fn with<P: Place, T>(
 /// As of [`with`].
 pub(crate) unsafe fn command<P: Place>(
     place: *mut P,
-    command: impl FnOnce(&mut P::Machine) -> Result<(), Error>,
+    command: impl FnOnce(&mut P::Machine) -> Result<(), P::Error>,
 ) -> iothub_status {
     // SAFETY: the caller's promise.
     call(|| unsafe { with(place, command).map(|()| IOTHUB_OK) })
@@ -148,7 +161,7 @@ pub(crate) unsafe fn peek<'a, P: Place>(place: *const P) -> Result<&'a P::Machin
 pub(crate) unsafe fn last<P: Place>(place: *const P) -> Result<iothub_error, Misuse> {
     // SAFETY: the mark says that `make` has put it there; the rest is the caller's promise.
     let last = unsafe { &(*find(place)?).last };
-    Ok(last.as_ref().map_or(iothub_error::of(IOTHUB_OK), iothub_error::from))
+    Ok(last.as_ref().map_or(iothub_error::of(IOTHUB_OK), P::detail))
 }
 
 /// Makes a machine in its place: `fill` puts it there, and it is one if that went well.
@@ -188,8 +201,8 @@ pub(crate) unsafe fn end<P: Place>(place: *mut P) -> Result<(), Misuse> {
 
 impl<P: Place> Inner<P> {
     #[cfg_attr(target_os = "none", inline(never))]
-    fn note(&mut self, error: &Error) -> Misuse {
+    fn note(&mut self, error: &P::Error) -> Misuse {
         self.last = Some(*error);
-        Misuse(status_of(error))
+        Misuse(P::status(error))
     }
 }

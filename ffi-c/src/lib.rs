@@ -10,6 +10,7 @@
 //! | `guard` | a machine in the caller's memory: recognised, called, and shut when something panicked |
 //! | [`config`], [`client`], [`commands`], `twin`, [`state`] | the device |
 //! | `registration`, `provisioning` | the Device Provisioning Service |
+//! | `websocket` | port 443 |
 //! | [`telemetry`], `parts`, [`event`], [`stream`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
 //! | [`json`], [`pnp`] | values of twins; IoT Plug and Play |
 //! | [`rx`] | a receive buffer |
@@ -62,6 +63,8 @@ mod translate;
 pub mod twin;
 pub mod types;
 pub mod version;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 /// Never called: what calls this symbol does not link, so a firmware that links has no panic in it. Builds without
 /// optimisation do have some; they define the symbol.

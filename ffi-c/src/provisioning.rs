@@ -7,10 +7,11 @@ use crate::ptr::{self, Misuse};
 use crate::registration::{self, iothub_provisioning_config};
 use crate::rx::{self, iothub_rx};
 use crate::state::{self, IOTHUB_TIMEOUT_NONE};
-use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status};
+use crate::status::{IOTHUB_ERR_OBJECT_SIZE, IOTHUB_OK, iothub_status, status_of};
 use crate::types::{IOTHUB_NEVER, fits, iothub_str};
 use core::mem::{MaybeUninit, align_of, size_of};
 use iothub_proto::ProvisioningClient;
+use iothub_proto::error::Error;
 use iothub_proto::provisioning::ProvisioningHandled;
 use iothub_proto::time::Instant;
 
@@ -32,7 +33,16 @@ pub struct iothub_provisioning {
 
 impl Place for iothub_provisioning {
     type Machine = ProvisioningClient<'static>;
+    type Error = Error;
     const ALIVE: u32 = 0x1074_0B07;
+
+    fn status(error: &Error) -> iothub_status {
+        status_of(error)
+    }
+
+    fn detail(error: &Error) -> iothub_error {
+        error.into()
+    }
 }
 
 fits!(guard::Inner<iothub_provisioning>, iothub_provisioning);

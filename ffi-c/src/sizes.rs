@@ -1,6 +1,8 @@
 //! The sizes of what crosses the interface, on 64 and 32 bits: changing one breaks every caller. `tests/abi.c` holds C to
 //! the same.
 
+#[cfg(feature = "websocket")]
+use crate::websocket::*;
 use crate::{auth::*, client::*, config::*, error::*, event::*, json::*, pnp::*, properties::*, request::*, retry::*};
 #[cfg(feature = "provisioning")]
 use crate::{provisioning::*, registration::*};
@@ -74,6 +76,12 @@ sizes! {
 sizes! {
     iothub_provisioning: 832, 704;
     iothub_provisioning_config: 112, 68;
+}
+
+#[cfg(feature = "websocket")]
+sizes! {
+    iothub_upgrade: 80, 64;
+    iothub_websocket: 512, 480;
 }
 
 #[cfg(feature = "sas")]

@@ -137,6 +137,11 @@ pub const IOTHUB_ERR_PEER_BAD_SUBACK_CODE: iothub_status = -219;
 pub const IOTHUB_ERR_PEER_SUBACK_COUNT: iothub_status = -220;
 /// Fatal. The hub broke the protocol: an acknowledgement of one kind for a packet of another.
 pub const IOTHUB_ERR_PEER_WRONG_ACK: iothub_status = -221;
+/// Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` counts the ways that the library knows.
+pub const IOTHUB_ERR_PEER_WEBSOCKET: iothub_status = -241;
+/// Fatal. The server closed the WebSocket; `subject` is its code (RFC 6455, section 7.4), or 0. Right after DISCONNECT it is no
+/// failure: the hub was the quicker one.
+pub const IOTHUB_ERR_PEER_WEBSOCKET_CLOSED: iothub_status = -242;
 /// Fatal. The hub broke the protocol, in a way that this header does not know.
 pub const IOTHUB_ERR_PEER: iothub_status = -299;
 /// Fatal. CONNACK 1: protocol level not supported. Retrying will not help.
@@ -149,6 +154,8 @@ pub const IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE: iothub_status = -303;
 pub const IOTHUB_ERR_REFUSED_BAD_CREDENTIALS: iothub_status = -304;
 /// Fatal. CONNACK 5: expired or wrong token, unknown or disabled device, or a wrong clock.
 pub const IOTHUB_ERR_REFUSED_NOT_AUTHORIZED: iothub_status = -305;
+/// Fatal. The server, or a proxy before it, did not upgrade to WebSocket; `subject` is the HTTP status.
+pub const IOTHUB_ERR_REFUSED_WEBSOCKET: iothub_status = -311;
 /// Fatal. The Device Provisioning Service refused a request, and will again: see `http_status` and `code` of
 /// iothub_event_refused. 401 for wrong credentials, 404 for an unknown registration.
 pub const IOTHUB_ERR_REGISTRATION_REFUSED: iothub_status = -321;
@@ -178,6 +185,8 @@ pub const IOTHUB_ERR_TIMED_OUT_SEND: iothub_status = -405;
 pub const IOTHUB_ERR_TIMED_OUT_REGISTRATION: iothub_status = -414;
 /// Fatal. The application did not supply the next part of a message, half of which was sent, in time.
 pub const IOTHUB_ERR_TIMED_OUT_SUPPLY: iothub_status = -415;
+/// Fatal. The server did not upgrade to WebSocket in time.
+pub const IOTHUB_ERR_TIMED_OUT_WEBSOCKET: iothub_status = -421;
 /// Fatal. The link is dead: a deadline passed that this header does not know.
 pub const IOTHUB_ERR_TIMED_OUT: iothub_status = -499;
 /// Fatal. A fault of the library, which was caught. The client it happened in only gives this from then on.
@@ -334,12 +343,15 @@ texts! {
     IOTHUB_ERR_PEER_BAD_SUBACK_CODE => "the hub broke the protocol: a reserved SUBACK return code",
     IOTHUB_ERR_PEER_SUBACK_COUNT => "the hub broke the protocol: SUBACK codes that do not match the filters in number",
     IOTHUB_ERR_PEER_WRONG_ACK => "the hub broke the protocol: an acknowledgement of one kind for a packet of another",
+    IOTHUB_ERR_PEER_WEBSOCKET => "the server broke HTTP or the WebSocket protocol",
+    IOTHUB_ERR_PEER_WEBSOCKET_CLOSED => "the server closed the WebSocket",
     IOTHUB_ERR_PEER => "the hub broke the protocol",
     IOTHUB_ERR_REFUSED_PROTOCOL_VERSION => "the hub refused: protocol level not supported, retrying will not help",
     IOTHUB_ERR_REFUSED_CLIENT_ID => "the hub refused: client id rejected, retrying will not help",
     IOTHUB_ERR_REFUSED_SERVER_UNAVAILABLE => "the hub refused: the hub is unavailable or throttles, or the device is disabled, retry slowly",
     IOTHUB_ERR_REFUSED_BAD_CREDENTIALS => "the hub refused: malformed user name or password",
     IOTHUB_ERR_REFUSED_NOT_AUTHORIZED => "the hub refused: expired or wrong token, unknown or disabled device, or a wrong clock",
+    IOTHUB_ERR_REFUSED_WEBSOCKET => "the server refused the upgrade to WebSocket",
     IOTHUB_ERR_REGISTRATION_REFUSED => "not assigned to a hub: the provisioning service refused",
     IOTHUB_ERR_REGISTRATION_FAILED => "not assigned to a hub: the provisioning service tried and failed",
     IOTHUB_ERR_REGISTRATION_DISABLED => "not assigned to a hub: the enrollment is disabled",
@@ -354,6 +366,7 @@ texts! {
     IOTHUB_ERR_TIMED_OUT_SEND => "the link is dead: bytes were waiting and none was confirmed in time",
     IOTHUB_ERR_TIMED_OUT_REGISTRATION => "not assigned to a hub in time",
     IOTHUB_ERR_TIMED_OUT_SUPPLY => "the next part of a message was not supplied in time",
+    IOTHUB_ERR_TIMED_OUT_WEBSOCKET => "no upgrade to WebSocket in time",
     IOTHUB_ERR_TIMED_OUT => "the link is dead",
     IOTHUB_ERR_INTERNAL => "a fault of the library",
 }

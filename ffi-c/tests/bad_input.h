@@ -13,13 +13,16 @@
 #define BAD_UTF8 "\xff\xff"
 #define CHECK_ZEROED(what) check_that(zeros(&(what), sizeof(what)), "zeroed: " #what, __FILE__, __LINE__)
 
-static uint8_t tx[1024], provisioning_tx[1024], memory[4096], value_memory[8], patch_memory[128], signature[32], data_in[4];
+static uint8_t tx[1024], provisioning_tx[1024], window[512], memory[4096], value_memory[8], patch_memory[128];
+static uint8_t signature[32], data_in[4];
 static iothub_slot slots[4];
 static iothub_inbound inbound[4];
 static iothub_client client;
 static iothub_provisioning provisioning;
 static iothub_provisioning_config provisioning_config;
 static iothub_event_assigned assigned;
+static iothub_websocket websocket;
+static iothub_upgrade upgrade;
 static iothub_rx rx;
 static iothub_key key, key_out;
 static iothub_backoff backoff;
@@ -50,7 +53,7 @@ static uint64_t wide_out;
 static iothub_token token_out, tokens[4];
 static const uint8_t *pointer_out;
 static uint8_t *space_out;
-static size_t size_consumed, size_needed, size_count, size_len, size_space_len, len;
+static size_t size_consumed, size_needed, size_mqtt_len, size_mqtt_count, size_count, size_len, size_space_len, len;
 static uint32_t number_withdrawn, number_strays, number_capacity, number_failures;
 static char buffer[256];
 /* Aligned for nothing wider than a byte. */
@@ -60,6 +63,7 @@ static uint8_t *const crooked = (uint8_t *)crooked_room + 1;
 static struct everything {
     iothub_client client;
     iothub_provisioning provisioning;
+    iothub_websocket websocket;
     iothub_rx rx;
     iothub_key key;
     iothub_backoff backoff;
@@ -146,6 +150,27 @@ static void begin_provisioning(void)
     memset(&name_out, 0xa5, sizeof name_out);
 }
 
+/* A WebSocket that is open. */
+static void begin_websocket(void)
+{
+    static const iothub_upgrade fresh = IOTHUB_UPGRADE_INIT;
+    char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+    const uint8_t *out;
+    size_t mqtt;
+    int32_t lent;
+    upgrade = fresh;
+    upgrade.host = IOTHUB_STR("h");
+    memcpy(upgrade.random, "the sample nonceand a secret one", sizeof upgrade.random);
+    CHECK_EQ(iothub_websocket_init(&websocket, sizeof websocket, window, sizeof window), IOTHUB_OK);
+    CHECK_EQ(iothub_websocket_connect(&websocket, NOW, &upgrade), IOTHUB_OK);
+    lent = iothub_websocket_poll_transmit(&websocket, NULL, 0, &out);
+    CHECK(lent > 0);
+    CHECK_EQ(iothub_websocket_confirm_transmit(&websocket, NOW, (size_t)lent, &mqtt), IOTHUB_OK);
+    CHECK_EQ(iothub_websocket_handle_input(&websocket, NOW, (uint8_t *)answer, sizeof answer - 1, &mqtt), IOTHUB_OK);
+    CHECK_EQ(mqtt, 0);
+}
+
 static void begin(void)
 {
     static const iothub_telemetry no_message = IOTHUB_TELEMETRY_INIT;
@@ -191,6 +216,7 @@ static void begin(void)
     send_all();
     feed("\x90\x03\xff\xff\x00", 5, IOTHUB_EVENT_READY);
     begin_provisioning();
+    begin_websocket();
     /* What a call has to zero. */
     memset(&event, 0xa5, sizeof event);
     memset(&error, 0xa5, sizeof error);
@@ -229,6 +255,14 @@ static void fail_provisioning(void)
              IOTHUB_OK);
     CHECK_EQ(got.kind, IOTHUB_EVENT_DISCONNECTED);
     CHECK_EQ(got.u.disconnected.error.status, IOTHUB_ERR_PEER_FORBIDDEN_TYPE);
+}
+
+/* A frame with a reserved bit. */
+static void fail_websocket(void)
+{
+    uint8_t frame[2] = { 0xc2, 0 };
+    size_t mqtt;
+    CHECK_EQ(iothub_websocket_handle_input(&websocket, NOW, frame, sizeof frame, &mqtt), IOTHUB_ERR_PEER_WEBSOCKET);
 }
 
 #endif

@@ -17,6 +17,7 @@ GOOD = {
     "iothub_client_tx_free": "WHATEVER",
     "iothub_client_telemetry_sent": "IOTHUB_ERR_STALE",
     "iothub_client_telemetry_withdraw": "IOTHUB_ERR_STALE",
+    "iothub_client_telemetry_part": "IOTHUB_ERR_STALE",
     "iothub_client_message_accept": "IOTHUB_ERR_STALE",
     "iothub_client_message_leave": "IOTHUB_ERR_STALE",
     "iothub_client_connect": "IOTHUB_ERR_INVALID_STATE",
@@ -32,6 +33,10 @@ GOOD = {
     "iothub_json_equals": "0",
     "iothub_json_reader_value": "1",
     "iothub_desired_next": "1",
+    "iothub_websocket_connect": "IOTHUB_ERR_INVALID_STATE",
+    "iothub_websocket_poll_transmit": "6 + 2",
+    "iothub_websocket_poll_timeout": "IOTHUB_NEVER",
+    "iothub_websocket_state": "IOTHUB_WEBSOCKET_OPEN",
     "iothub_properties_next": "1",
     "iothub_properties_get": "1",
     "iothub_properties_system": "1",
@@ -57,9 +62,18 @@ AFTER_FATAL |= {
     f"iothub_provisioning_{name}": AFTER_FATAL[f"iothub_client_{name}"]
     for name in ("handle_input", "poll_event", "handle_timeout", "disconnect", "state", "timeout_reason", "connect")
 }
+AFTER_FATAL |= {
+    "iothub_websocket_handle_input": "IOTHUB_ERR_PEER_WEBSOCKET",
+    "iothub_websocket_handle_timeout": "IOTHUB_ERR_PEER_WEBSOCKET",
+    "iothub_websocket_poll_transmit": "6 + 2",
+    "iothub_websocket_poll_timeout": "NOW + 2000",
+    "iothub_websocket_state": "IOTHUB_WEBSOCKET_CLOSING",
+}
 
 # What the call gives whatever is wrong.
 ALWAYS = {"iothub_client_poll_timeout": "IOTHUB_NEVER", "iothub_provisioning_poll_timeout": "IOTHUB_NEVER"}
+# The same, if there is no such object: it is no error there.
+ALWAYS_BUT_AFTER_FATAL = {"iothub_websocket_poll_timeout": "IOTHUB_NEVER"}
 
 # These may be NULL; and these objects are made by the call, so that what stood there does not matter.
 NULLABLE = {"error", "needed", "token", "withdrawn", "policy"}
@@ -68,16 +82,19 @@ MADE = {
     ("iothub_key_init_bytes", "key"), ("iothub_backoff_init", "backoff"),
     ("iothub_json_reader_init", "reader"), ("iothub_desired_iter_init", "iter"), ("iothub_patch_init", "patch"),
     ("iothub_config_init", "config"), ("iothub_retry_policy_init", "policy"),
-    ("iothub_provisioning_init", "provisioning"), ("iothub_provisioning_config_init", "config"),
+    ("iothub_provisioning_init", "provisioning"), ("iothub_websocket_init", "websocket"), ("iothub_provisioning_config_init", "config"),
 }
 # NULL is a bad input here after all.
 REQUIRED = {("iothub_retry_policy_init", "policy")}
 
-OBJECTS = {"iothub_client": "client", "iothub_provisioning": "provisioning", "iothub_rx": "rx", "iothub_key": "key",
-           "iothub_backoff": "backoff", "iothub_json_reader": "reader", "iothub_desired_iter": "desired", "iothub_patch": "patch"}
+OBJECTS = {"iothub_client": "client", "iothub_provisioning": "provisioning", "iothub_websocket": "websocket",
+           "iothub_rx": "rx", "iothub_key": "key", "iothub_backoff": "backoff", "iothub_json_reader": "reader",
+           "iothub_desired_iter": "desired", "iothub_patch": "patch"}
 # Those that a fatal error can end, and how the test brings one about.
-MORTAL = {"iothub_client": "fail();", "iothub_provisioning": "fail_provisioning();"}
-INPUTS = {"iothub_config": "config", "iothub_provisioning_config": "provisioning_config", "iothub_storage": "storage", "iothub_connect": "connect_options",
+MORTAL = {"iothub_client": "fail();", "iothub_provisioning": "fail_provisioning();",
+          "iothub_websocket": "fail_websocket();"}
+INPUTS = {"iothub_config": "config", "iothub_provisioning_config": "provisioning_config",
+          "iothub_upgrade": "upgrade", "iothub_storage": "storage", "iothub_connect": "connect_options",
           "iothub_telemetry": "message", "iothub_resource": "resource", "iothub_retry_policy": "policy"}
 # Structs that are neither: made by another call, or an event's.
 PLAIN = {"iothub_request": "request", "iothub_kept_request": "kept", "iothub_property_iter": "iter",
@@ -87,6 +104,8 @@ OUTS = {"iothub_error": "error", "iothub_event": "event", "iothub_pending": "pen
         "iothub_property_iter": "iter_out", "iothub_str": "text_out", "iothub_bytes": "bytes_out",
         "iothub_desired_property": "desired_property"}
 NUMBERS = {
+    "parts_len": "4", "part_room": "16", "offset": "0",
+    "websocket_size": "sizeof websocket", "window_len": "sizeof window", "mqtt_len": "2",
     "provisioning_size": "sizeof provisioning", "tx_len": "sizeof provisioning_tx",
     "client_size": "sizeof client", "rx_size": "sizeof rx", "key_size": "sizeof key", "backoff_size": "sizeof backoff",
     "reader_size": "sizeof reader", "iter_size": "sizeof desired", "patch_size": "sizeof patch", "path_len": "1",
@@ -103,6 +122,7 @@ TEXTS = {"bag": "BAG", "name": "IOTHUB_STR(\"a\")", "encoded": "IOTHUB_STR(\"a%2
 BYTES = {"iothub_json_find": "IOTHUB_BYTES_STR(\"{\\\"a\\\":1}\")", "iothub_json_number": "IOTHUB_BYTES_STR(\"7\")",
          "iothub_json_text": "IOTHUB_BYTES_STR(\"\\\"a\\\"\")"}
 ZERO_SIZE = {"client_size": "IOTHUB_ERR_OBJECT_SIZE", "provisioning_size": "IOTHUB_ERR_OBJECT_SIZE",
+             "websocket_size": "IOTHUB_ERR_OBJECT_SIZE",
              "tx_len": "IOTHUB_ERR_TOO_LARGE", "rx_size": "IOTHUB_ERR_OBJECT_SIZE",
              "key_size": "IOTHUB_ERR_OBJECT_SIZE", "backoff_size": "IOTHUB_ERR_OBJECT_SIZE",
              "config_size": "IOTHUB_ERR_STRUCT_SIZE", "policy_size": "IOTHUB_ERR_STRUCT_SIZE",
@@ -152,9 +172,14 @@ class Parameter:
         if self.type in OUTS:
             return "name_out" if self.name == "device_id" else OUTS[self.type]
         return {"char": "text_in" if self.const else "buffer", "uint8_t": {"data": "data_in", "signature": "signature",
-                "memory": "memory", "tx": "provisioning_tx"}.get(self.name, "?"), "size_t": "size_" + self.name, "uint32_t": "number_" + self.name,
+                "memory": "memory", "tx": "provisioning_tx", "window": "window", "bytes": "data_in",
+                "mqtt": "data_in"}.get(self.name, "?"), "size_t": "size_" + self.name, "uint32_t": "number_" + self.name,
                 "uint64_t": "wide_out",
                 "iothub_token": "tokens" if self.name == "tokens" else "token_out"}[self.type]
+
+    def input(self):
+        """Whether NULL is good if its length is 0, as it is here."""
+        return self.name in ("data", "bytes") and self.function.endswith("input")
 
     def nullable(self):
         where = (self.function, self.name)
@@ -166,9 +191,9 @@ class Parameter:
             yield from self.bad_value()
             return
         target = self.object()
-        if not self.nullable() and not (self.name == "data" and self.function.endswith("input")):
+        if not self.nullable() and not self.input():
             yield None, "NULL", "IOTHUB_ERR_NULL"
-        elif self.name == "data":
+        elif self.input():
             yield "len = 4;", "NULL", "IOTHUB_ERR_NULL"
         if self.type not in ("char", "uint8_t") or self.stars == 2:
             kind = f"{'const ' if self.const else ''}{self.type} {'*' * self.stars}"
@@ -178,7 +203,7 @@ class Parameter:
             yield None, f"&zeroed.{target}", missing
             yield f"memcpy(&other.{target}, &{target}, sizeof {target});", f"&other.{target}", missing
             yield f"memset(&{target}, 0xa5, sizeof {target});", f"&{target}", missing
-            if self.type in ("iothub_client", "iothub_provisioning", "iothub_key"):
+            if self.type in ("iothub_client", "iothub_provisioning", "iothub_websocket", "iothub_key"):
                 yield f"CHECK_EQ({self.type}_deinit(&{target}), IOTHUB_OK);", f"&{target}", missing
         if self.type in INPUTS and not self.made():
             for size in ("0", f"sizeof {target} - 1", "4097", "0xa5a5a5a5u"):
@@ -205,7 +230,8 @@ class Parameter:
                 yield None, self.good() + " - 1", ZERO_SIZE[self.name]
         if self.name in BAD_NUMBER:
             yield (None, *BAD_NUMBER[self.name])
-        if self.name in ("memory_len", "capacity", "buffer_size", "tx_len", "path_len", "components_len") or (self.name == "len" and self.function.endswith("input")):
+        lengths = ("memory_len", "capacity", "buffer_size", "tx_len", "path_len", "components_len", "window_len", "mqtt_len")
+        if self.name in lengths or (self.name == "len" and self.function.endswith("input")):
             yield None, "SIZE_MAX", "IOTHUB_ERR_BAD_LENGTH"
         if self.name == "count" and self.function.endswith("confirm_transmit"):
             yield None, "1", "IOTHUB_ERR_BAD_CONFIRM"
@@ -225,7 +251,7 @@ def config(target):
     yield from texts(*names)(target)
     for name in names:
         yield f"{target}.{name} = IOTHUB_STR(\"\");", f"&{target}", "IOTHUB_ERR_BAD_TEXT"
-    for flag in ("clean_session", "auto_accept", "twin_sync"):
+    for flag in ("clean_session", "auto_accept", "twin_sync", "stream_payloads"):
         yield f"{target}.{flag} = 2;", f"&{target}", "IOTHUB_ERR_BAD_VALUE"
     yield f"{target}.features = 0x20;", f"&{target}", "IOTHUB_ERR_BAD_VALUE"
     yield f"{target}.features = IOTHUB_FEATURE_INPUTS;", f"&{target}", "IOTHUB_ERR_WRONG_IDENTITY"
@@ -246,6 +272,12 @@ def provisioning_config(target):
     for setting in ("keep_alive = 1178", "max_packet = 63", "deadline_ms = 0", "connect_timeout_ms = 0",
                     "request_timeout_ms = 0"):
         yield f"{target}.{setting};", f"&{target}", "IOTHUB_ERR_BAD_SETTING"
+
+
+def upgrade(target):
+    yield from texts("host", "path")(target)
+    yield f"{target}.host = IOTHUB_STR(\"\");", f"&{target}", "IOTHUB_ERR_INVALID_STATE"
+    yield f"{target}.no_client_certificate = 2;", f"&{target}", "IOTHUB_ERR_BAD_VALUE"
 
 
 def storage(target):
@@ -313,11 +345,11 @@ def path(target):
 
 
 INSIDE = {"iothub_str": lambda target: path(target) if target == "path" else [],
-          "iothub_config": config, "iothub_provisioning_config": provisioning_config,
+          "iothub_config": config, "iothub_upgrade": upgrade, "iothub_provisioning_config": provisioning_config,
           "iothub_event_assigned": texts("host_name", "device_id"), "iothub_storage": storage, "iothub_telemetry": telemetry, "iothub_connect": connect,
           "iothub_resource": resource, "iothub_request": request,
           "iothub_kept_request": lambda target: kept(target) if target == "kept" else []}
-ARRAYS = {"provisioning_tx", "buffer", "data_in", "signature", "memory", "tokens", "text_in"}
+ARRAYS = {"provisioning_tx", "window", "buffer", "data_in", "signature", "memory", "tokens", "text_in"}
 
 
 def functions(header):
@@ -331,7 +363,7 @@ def calls(name, result, parameters):
     """The C of one function: each line a call, alone in its world."""
     def call(changed=None, argument=None):
         arguments = [argument if p is changed else p.good() for p in parameters]
-        if name.endswith("handle_input") and changed is not None and changed.name == "data":
+        if name.endswith("handle_input") and changed is not None and changed.input():
             arguments[3] = "len"
         return f"{name}({', '.join(arguments)})"
 
@@ -349,11 +381,11 @@ def calls(name, result, parameters):
         for before, argument, status in parameter.bad():
             if name == "iothub_request_keep" and status == "IOTHUB_ERR_STALE":
                 continue  # Only an answer can be out of date.
-            yield from block(before, call(parameter, argument), ALWAYS.get(name, status))
+            yield from block(before, call(parameter, argument), (ALWAYS | ALWAYS_BUT_AFTER_FATAL).get(name, status))
             tried += 1
             for out in outs:
                 if out is not parameter and status != "IOTHUB_ERR_BUFFER_TOO_SMALL":
-                    explains = out.name == "error" and name != "iothub_client_last_error"
+                    explains = out.name == "error" and not name.endswith("_error")
                     yield f"    CHECK_EQ(error.status, {status});" if explains else f"    CHECK_ZEROED({out.object()});"
     for p in parameters:
         if p.type in MORTAL and not p.made() and not name.endswith("deinit"):

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 24] = [
     "version",
     "types",
     "status",
@@ -28,6 +28,7 @@ const SOURCES: [&str; 23] = [
     "retry",
     "registration",
     "provisioning",
+    "websocket",
 ];
 
 fn folder(path: &str) -> PathBuf {

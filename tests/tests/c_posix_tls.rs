@@ -29,6 +29,7 @@ fn program(name: &str) -> Command {
 struct Place {
     server: Server,
     port: u16,
+    websocket_port: u16,
     dps_port: u16,
     folder: PathBuf,
 }
@@ -37,15 +38,16 @@ impl Place {
     fn new(name: &str, hub: Hub) -> Self {
         let mut server = Server::new(hub).unwrap();
         let (port, dps_port) = (server.listen_tls(0).unwrap(), server.listen_dps_tls(0).unwrap());
+        let websocket_port = server.listen_websocket_tls(0).unwrap();
         let folder = std::env::temp_dir().join(format!("iothub-posix-tls-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("ca.pem"), server.ca_pem()).unwrap();
-        Self { server, port, dps_port, folder }
+        Self { server, port, websocket_port, dps_port, folder }
     }
 
     fn start(&self, connection_string: &str, arguments: &[&str]) -> Child {
         program("posix-tls")
-            .args(["--ca", self.folder.join("ca.pem").to_str().unwrap(), "--port", &self.port.to_string()])
+            .args(["--ca", self.folder.join("ca.pem").to_str().unwrap(), "--port", &self.port(arguments).to_string()])
             .args(arguments)
             .env("IOTHUB_CONNECTION_STRING", connection_string)
             .stdin(Stdio::null())
@@ -53,6 +55,10 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program is there")
+    }
+
+    fn port(&self, arguments: &[&str]) -> u16 {
+        if arguments.contains(&"--websocket") { self.websocket_port } else { self.port }
     }
 
     /// Asks the provisioning service: whether it was assigned, and what it said.
@@ -113,10 +119,20 @@ fn with_key(key: &str) -> String {
 #[test]
 #[ignore = "needs the programs: tests/run c"]
 fn a_life_with_a_cut_and_a_renewal() {
+    a_life("life", &["--token-seconds", "3"]);
+}
+
+#[test]
+#[ignore = "needs the programs: tests/run c"]
+fn the_same_in_a_websocket() {
+    a_life("websocket", &["--token-seconds", "3", "--websocket"]);
+}
+
+fn a_life(name: &str, arguments: &[&str]) {
     let mut hub = hub(Credentials::key(KEY).unwrap());
     let message = hub.send_message("dev1", CloudMessage::new(b"paint").with("colour", "dark red")).unwrap();
-    let place = Place::new("life", hub);
-    let device = place.start(&with_key(KEY), &["--token-seconds", "3"]);
+    let place = Place::new(name, hub);
+    let device = place.start(&with_key(KEY), arguments);
 
     // Sign-in, the twin and its report, telemetry, the message that waited.
     let mut readings: Vec<Telemetry> = Vec::new();

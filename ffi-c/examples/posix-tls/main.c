@@ -5,7 +5,7 @@
  *     ./posix-tls
  *
  * This file is the driver: it opens and ends connections, and carries bytes and time. transport.c is the TLS connection,
- * device.c what the device does. SIGINT and SIGTERM end it politely.
+ * tunnel.c the WebSocket on it, if one is asked for, device.c what the device does. SIGINT and SIGTERM end it politely.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "device.h"
-#include "transport.h"
+#include "tunnel.h"
 
 /* For one attempt to open a connection. */
 #define OPEN_MS 30000
@@ -29,12 +29,13 @@
 
 static device this_device;
 static transport to_hub;
+static tunnel mqtt = { .transport = &to_hub };
 static iothub_connection_string name;
 static iothub_key key;
 static iothub_backoff backoff;
 static char connect_host[254];
 
-static const char *authorities, *certificate, *port = "8883";
+static const char *authorities, *certificate, *port;
 static uint32_t token_seconds = 3600;
 
 static bool stopping, stopped;
@@ -91,11 +92,15 @@ static iothub_status make_password(char *token, size_t size, iothub_connect *opt
 /* The transport is up: MQTT begins. */
 static void sign_in(void)
 {
+    uint8_t random[32];
     char token[1024];
     iothub_connect options = IOTHUB_CONNECT_INIT;
     iothub_status status = make_password(token, sizeof token, &options);
     options.random = random_number();
     iothub_rx_clear(&this_device.rx);
+    if (RAND_bytes(random, sizeof random) != 1 ||
+        !tunnel_open(&mqtt, clock_ms(), connect_host, name.credential == IOTHUB_CREDENTIAL_X509, random))
+        status = IOTHUB_ERR_USAGE;
     if (status == IOTHUB_OK)
         status = iothub_client_connect(&this_device.client, clock_ms(), &options);
     OPENSSL_cleanse(token, sizeof token);
@@ -109,7 +114,7 @@ static void sign_in(void)
 static void retry(uint32_t cause, uint32_t ready_for_ms)
 {
     iothub_retry next;
-    transport_close(&to_hub);
+    tunnel_close(&mqtt, clock_ms());
     iothub_backoff_next(&backoff, cause, ready_for_ms, random_number(), &next);
     open_at = clock_ms() + next.after_ms;
     stopped = stopping;
@@ -120,7 +125,7 @@ static void retry(uint32_t cause, uint32_t ready_for_ms)
 static void ended(const iothub_event_disconnected *end)
 {
     if (end->reason == IOTHUB_DISCONNECT_REQUESTED) { /* by a signal, or to sign in with a new token */
-        transport_close(&to_hub);
+        tunnel_close(&mqtt, clock_ms());
         open_at = clock_ms();
         stopped = stopping;
         return;
@@ -158,7 +163,7 @@ static void receive(void)
     if (to_hub.state != TRANSPORT_OPEN)
         return;
     iothub_rx_space(&this_device.rx, &room, &len);
-    count = transport_receive(&to_hub, room, len);
+    count = tunnel_receive(&mqtt, clock_ms(), room, len);
     if (count < 0)
         iothub_client_handle_eof(&this_device.client, clock_ms());
     else
@@ -185,8 +190,10 @@ static void send_all(void)
 {
     const uint8_t *bytes;
     int32_t lent;
-    while (to_hub.state == TRANSPORT_OPEN && (lent = iothub_client_poll_transmit(&this_device.client, &bytes)) > 0) {
-        ssize_t sent = transport_send(&to_hub, bytes, (size_t)lent);
+    while (to_hub.state == TRANSPORT_OPEN) {
+        ssize_t sent;
+        lent = iothub_client_poll_transmit(&this_device.client, &bytes);
+        sent = tunnel_send(&mqtt, clock_ms(), bytes, lent > 0 ? (size_t)lent : 0);
         if (sent > 0)
             iothub_client_confirm_transmit(&this_device.client, clock_ms(), (size_t)sent);
         else if (sent < 0)
@@ -202,8 +209,10 @@ static void wait_for_something(void)
     struct pollfd ready[2] = { { signals[0], POLLIN, 0 }, { -1, 0, 0 } };
     uint64_t until = iothub_client_poll_timeout(&this_device.client), due = device_due(&this_device), now = clock_ms();
     uint64_t opening = to_hub.state == TRANSPORT_CLOSED ? open_at : open_until;
+    uint64_t of_tunnel = tunnel_due(&mqtt);
     char byte;
     until = due < until ? due : until;
+    until = of_tunnel < until ? of_tunnel : until;
     if (to_hub.state != TRANSPORT_OPEN && opening < until)
         until = opening;
     if (iothub_client_has_event(&this_device.client) == 1 || transport_has_bytes(&to_hub))
@@ -236,11 +245,12 @@ static void usage(const char *wrong)
     fprintf(stderr,
             "%s\n"
             "usage: IOTHUB_CONNECTION_STRING=... posix-tls [--ca FILE] [--certificate FILE] [--port N]\n"
-            "                                              [--token-seconds N]\n"
+            "                                              [--token-seconds N] [--websocket]\n"
             "  --ca             authorities to trust, in PEM, instead of the system's\n"
             "  --certificate    the device's certificate, chain and key, in PEM, for a string with x509=true\n"
-            "  --port           instead of 8883\n"
-            "  --token-seconds  how long a token is valid, instead of 3600\n",
+            "  --port           instead of 8883, or of 443\n"
+            "  --token-seconds  how long a token is valid, instead of 3600\n"
+            "  --websocket      MQTT over WebSocket, for networks that let nothing else out\n",
             wrong);
     exit(2);
 }
@@ -255,18 +265,24 @@ static void read_options(int argc, char **argv)
         usage("IOTHUB_CONNECTION_STRING is not set");
     if (iothub_connection_string_parse(iothub_str_from(string), &name, &error) != IOTHUB_OK)
         usage(iothub_status_str(error.status));
-    for (at = 1; at + 1 < argc; at += 2) {
-        if (strcmp(argv[at], "--ca") == 0)
-            authorities = argv[at + 1];
+    for (at = 1; at < argc; ++at) {
+        if (strcmp(argv[at], "--websocket") == 0)
+            mqtt.in_websocket = true;
+        else if (at + 1 == argc)
+            break;
+        else if (strcmp(argv[at], "--ca") == 0)
+            authorities = argv[++at];
         else if (strcmp(argv[at], "--certificate") == 0)
-            certificate = argv[at + 1];
+            certificate = argv[++at];
         else if (strcmp(argv[at], "--port") == 0)
-            port = argv[at + 1];
+            port = argv[++at];
         else if (strcmp(argv[at], "--token-seconds") == 0)
-            token_seconds = (uint32_t)strtoul(argv[at + 1], NULL, 10);
+            token_seconds = (uint32_t)strtoul(argv[++at], NULL, 10);
         else
             break;
     }
+    if (port == NULL)
+        port = mqtt.in_websocket ? "443" : "8883";
     if (at != argc || token_seconds == 0 || token_seconds > UINT32_MAX / 1000)
         usage("no such option, or no such value");
 }
