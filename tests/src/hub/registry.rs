@@ -99,6 +99,8 @@ impl fmt::Debug for Credentials {
 pub(super) struct Entry {
     pub(super) credentials: Credentials,
     pub(super) enabled: bool,
+    /// Told with the last sign-in.
+    pub(super) model_id: Option<String>,
     pub(super) session: Option<Session>,
     pub(super) queue: Vec<Queued>,
     pub(super) twin: Twin,
@@ -108,7 +110,14 @@ impl Hub {
     /// Registers a device, or a module if `client_id` is `{device}/{module}`; replaces an older one.
     pub fn register(&mut self, client_id: &str, credentials: Credentials) {
         self.delete(client_id);
-        let entry = Entry { credentials, enabled: true, session: None, queue: Vec::new(), twin: Twin::default() };
+        let entry = Entry {
+            credentials,
+            enabled: true,
+            model_id: None,
+            session: None,
+            queue: Vec::new(),
+            twin: Twin::default(),
+        };
         self.entries.insert(client_id.to_owned(), entry);
     }
 
@@ -119,6 +128,12 @@ impl Hub {
     pub fn add_policy(&mut self, name: &str, key: &str) -> Result<(), DecodeError> {
         self.policies.insert(name.to_owned(), STANDARD.decode(key)?);
         Ok(())
+    }
+
+    /// The IoT Plug and Play model that a client told at its last sign-in.
+    #[must_use]
+    pub fn model_id(&self, client_id: &str) -> Option<&str> {
+        self.entries.get(client_id)?.model_id.as_deref()
     }
 
     /// Enables or disables an identity. Disabling ends its connection.

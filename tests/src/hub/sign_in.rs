@@ -9,7 +9,7 @@ use super::{
     sas::Token,
     session::Session,
     telemetry::telemetry_bag,
-    topic::resource,
+    topic::{percent_decode, resource},
 };
 
 /// CONNACK return codes.
@@ -35,6 +35,13 @@ fn parse_user_name(user_name: &str) -> Option<(&str, String)> {
     }
 }
 
+/// The model that a user name, which follows the grammar, tells of. Not every SDK encodes it.
+fn model_id(user_name: &str) -> Option<String> {
+    let parameters = user_name.rsplit('/').next()?;
+    let parameters = parameters.strip_prefix('?').unwrap_or(parameters);
+    percent_decode(parameters.split('&').find_map(|parameter| parameter.strip_prefix("model-id="))?)
+}
+
 impl Hub {
     /// Handles the first packet of a connection.
     pub(super) fn on_connect(&mut self, conn: ConnId, connect: Connect) -> Result<(), CloseReason> {
@@ -56,6 +63,9 @@ impl Hub {
             }
         }
         self.end_client(&client_id, CloseReason::TakenOver);
+        if let Some(entry) = self.entries.get_mut(&client_id) {
+            entry.model_id = connect.user_name.as_deref().and_then(model_id);
+        }
 
         let now = self.now;
         let session_present = !connect.clean_session && self.session_mut(&client_id).is_some();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use iothub_proto::auth::ConnectionString;
+use iothub_proto::auth::{ConnectionString, Identity};
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::{Client, Config, Inbound, Settings, Slot, Storage};
 
@@ -31,6 +31,8 @@ pub struct Memory {
 pub struct Setup {
     /// What the portal would hand out.
     pub connection_string: String,
+    /// The IoT Plug and Play model that the client implements.
+    pub model_id: Option<&'static str>,
     /// How the client behaves.
     pub settings: Settings,
     /// Bytes of `tx`, and numbers of slots and of inbound records.
@@ -74,6 +76,7 @@ impl Setup {
         let settings = Config::new(parsed.identity()).settings;
         let travel = Duration::from_millis(10);
         Self {
+            model_id: None,
             settings,
             connection_string,
             memory: (16 * 1024, 64, 64),
@@ -143,7 +146,8 @@ impl Setup {
         memory.inbound.resize(inbound, Inbound::EMPTY);
         let storage = Storage { tx: &mut memory.tx, slots: &mut memory.slots, inbound: &mut memory.inbound };
         let connection_string = ConnectionString::parse(&memory.text).expect("it was parsed before");
-        let config = Config { identity: connection_string.identity(), settings: self.settings };
+        let identity = Identity { model_id: self.model_id, ..connection_string.identity() };
+        let config = Config { identity, settings: self.settings };
         (Client::new(config, storage).expect("a configuration that works"), connection_string)
     }
 

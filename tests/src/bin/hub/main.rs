@@ -13,7 +13,7 @@
 //! input dev1/mod1 alarm hello    a message to a module's input
 //! queued dev1                    how many messages wait, as an event
 //! desired dev1 {"a":1}           a patch of the desired properties
-//! twin dev1                      the whole twin, as an event
+//! twin dev1                      the whole twin, and the model that the device has told, as an event
 //! invoke dev1 reboot {"in":5}    a method call; the payload may be left out
 //! end dev1                       cut the connection
 //! certificate dev1 FILE          a client certificate and its key, in PEM; an event tells when it is written, and the
