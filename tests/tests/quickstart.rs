@@ -131,6 +131,37 @@ fn provisioned_by_a_real_service_first() {
 }
 
 #[test]
+fn a_certificate_in_place_of_a_key() {
+    let mut hub = RealHub::start("x509");
+    hub.server.with(|hub| {
+        hub.register("dev2", Credentials::Certificate);
+        hub.dps.polls = 0;
+        hub.dps.enroll("reg-2", Enrollment::new(Credentials::Certificate, "localhost"));
+    });
+    let dps_port = hub.server.listen_dps_tls(0).unwrap().to_string();
+    let file = |name: &str| {
+        let client = hub.server.issue_client(name).unwrap();
+        let file = std::env::temp_dir().join(format!("iothub-quickstart-{}-{name}.pem", std::process::id()));
+        std::fs::write(&file, client.certificate + &client.key).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (dev2, reg2) = (file("dev2"), file("reg-2"));
+    let common = ["--port", &hub.port, "--ca", &hub.ca, "--wait", "0", "--count", "20"];
+    let login = "HostName=localhost;DeviceId=dev2;x509=true";
+    let (done, text) = quickstart(&[&["--connection-string", login, "--certificate", &dev2][..], &common].concat());
+    assert!(done && text.contains("client certificate shown"), "{text}");
+    let dps = ["--provision", "--id-scope", "0ne00000001", "--registration-id", "reg-2", "--dps-host", "localhost"];
+    let dps = [&dps[..], &["--dps-port", &dps_port, "--certificate", &reg2], &common].concat();
+    let (done, text) = quickstart(&dps);
+    assert!(done && text.contains("The device reg-2 talks to localhost"), "{text}");
+    for other in [&[][..], &["--certificate", &reg2]] {
+        let (done, text) = quickstart(&[&["--connection-string", login][..], other, &common].concat());
+        assert!(!done && text.contains("step 1: the hub refused the connection: NotAuthorized"), "{text}");
+    }
+    [dev2, reg2].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}
+
+#[test]
 fn a_device_that_its_hub_does_not_know_is_provisioned_again() {
     let mut hub = RealHub::start("moved");
     hub.server.with(|hub| {
@@ -250,6 +281,9 @@ fn the_command_line() {
         "--symmetric-key SECRET",
         "--payload SECRET",
         "--provision --dps-port 7",
+        "--certificate SECRET",
+        "--provision --id-scope 0ne1 --registration-id r",
+        "--provision --id-scope 0ne1 --registration-id r --symmetric-key SECRET --certificate c.pem",
         "--provision --port 7",
     ] {
         let error = parse(wrong).unwrap_err();

@@ -215,15 +215,21 @@ impl<'a> Device<'a> {
                 let key = SharedAccessKey::from_base64(key).map_err(|error| error.to_string())?;
                 let expiry = unix_now()?.plus(self.token_lifetime);
                 let token = key.token(&self.identity, expiry, name, room.as_mut_slice());
-                (token.map_err(|error| Error::from(error).to_string())?, Some(Duration::from_secs(self.token_lifetime)))
+                let token = token.map_err(|error| Error::from(error).to_string())?;
+                (Some(token), Some(Duration::from_secs(self.token_lifetime)))
             }
-            Credential::Token(token) => (token, None),
-            Credential::X509 => return Err("a client certificate is needed, which this example has not".to_owned()),
+            Credential::Token(token) => (Some(token), None),
+            // TLS shows it. Without a password the hub looks there.
+            Credential::X509 => (None, None),
         };
         let Remote { host, port, .. } = self.remote;
-        let token = lifetime.map_or("of yours".to_owned(), |_| format!("for {} s", number(self.token_lifetime)));
-        self.app.log.device(format_args!("connects to {host}:{port} ({tls}, certificate verified), token {token}"));
-        let options = ConnectOptions { password: Some(password), lifetime, random: random(), will: None };
+        let proof = match (password, lifetime) {
+            (None, _) => "client certificate shown".to_owned(),
+            (Some(_), None) => "token of yours".to_owned(),
+            (Some(_), Some(_)) => format!("token for {} s", number(self.token_lifetime)),
+        };
+        self.app.log.device(format_args!("connects to {host}:{port} ({tls}, certificate verified), {proof}"));
+        let options = ConnectOptions { password, lifetime, random: random(), will: None };
         self.client.connect(self.now(), &options).map_err(|error| error.to_string())
     }
 

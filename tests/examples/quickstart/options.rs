@@ -13,7 +13,8 @@ usage: quickstart [--provision] [--websocket] [--count N]
            with a hub simulator in the same process, over TLS on loopback
        quickstart --connection-string 'HostName=…;DeviceId=…;SharedAccessKey=…' [options]
            with a real hub
-       quickstart --provision --id-scope SCOPE --registration-id ID --symmetric-key KEY [options]
+       quickstart --provision --id-scope SCOPE --registration-id ID
+                  --symmetric-key KEY | --group-key KEY | --certificate FILE [options]
            with a real provisioning service, and the hub that it assigns
 
   --connection-string TEXT  of the device; '-' reads it from standard input, which keeps
@@ -22,6 +23,8 @@ usage: quickstart [--provision] [--websocket] [--count N]
                             hub refuses the device
   --symmetric-key KEY       of the enrollment, in base64; '-' reads it from standard input
   --group-key KEY           of the enrollment group instead: the device's own is derived from it
+  --certificate FILE        client certificate and private key in PEM: in place of an enrollment's key,
+                            or for a connection string that says x509=true
   --payload JSON            for the service's allocation policy
   --dps-host NAME           of the service (default global.azure-devices-provisioning.net)
   --dps-port N              its port (default 8883, with --websocket 443)
@@ -51,7 +54,7 @@ pub(crate) enum Request {
         websocket: bool,
     },
     /// A conversation with a real hub.
-    Real(RealHub),
+    Real(Box<RealHub>),
 }
 
 /// A real hub, and how to reach it.
@@ -65,6 +68,8 @@ pub(crate) struct RealHub {
     pub(crate) port: u16,
     /// Certificates to trust, in PEM.
     pub(crate) ca: Option<PathBuf>,
+    /// Client certificate and private key, in PEM.
+    pub(crate) certificate: Option<PathBuf>,
     /// Seconds to wait for what needs somebody at the service's side.
     pub(crate) wait: u32,
     /// Telemetry messages.
@@ -87,8 +92,8 @@ pub(crate) enum Source {
 pub(crate) struct Enrolled {
     pub(crate) id_scope: String,
     pub(crate) registration_id: String,
-    /// In base64; `-` stands for standard input.
-    pub(crate) key: String,
+    /// In base64; `-` stands for standard input. `None`: it has a client certificate.
+    pub(crate) key: Option<String>,
     /// The key is that of a group.
     pub(crate) of_group: bool,
     pub(crate) payload: Option<String>,
@@ -132,6 +137,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
             "--host" => given.host = Some(value()?),
             "--port" => given.port = Some(number(&name, &value()?)?),
             "--ca" => given.ca = Some(PathBuf::from(value()?)),
+            "--certificate" => given.certificate = Some(PathBuf::from(value()?)),
             "--wait" => given.wait = Some(number(&name, &value()?)?),
             "--count" => given.count = Some(number::<NonZeroU32>(&name, &value()?)?.get()),
             _ => return Err("an unknown option".to_owned()),
@@ -156,6 +162,7 @@ struct Given {
     host: Option<String>,
     port: Option<u16>,
     ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
     wait: Option<u32>,
     count: Option<u32>,
 }
@@ -163,23 +170,25 @@ struct Given {
 impl Given {
     fn request(mut self) -> Result<Request, String> {
         let Some(source) = self.source()? else {
-            return if self.host.is_some() || self.port.is_some() || self.ca.is_some() || self.wait.is_some() {
-                Err("--host, --port, --ca and --wait need --connection-string or --id-scope".to_owned())
+            let files = self.ca.is_some() || self.certificate.is_some();
+            return if self.host.is_some() || self.port.is_some() || files || self.wait.is_some() {
+                Err("--host, --port, --ca, --certificate and --wait need --connection-string or --id-scope".to_owned())
             } else {
                 let Self { provision, websocket, count, .. } = self;
                 Ok(Request::Simulator { count: count.unwrap_or(1_000), provision, websocket })
             };
         };
         let port = self.port.unwrap_or(self.usual_port());
-        Ok(Request::Real(RealHub {
+        Ok(Request::Real(Box::new(RealHub {
             source,
             host: self.host,
             port,
             ca: self.ca,
+            certificate: self.certificate,
             wait: self.wait.unwrap_or(60),
             count: self.count.unwrap_or(100),
             websocket: self.websocket,
-        }))
+        })))
     }
 
     /// The port of MQTT over TLS, or that of WebSocket.
@@ -189,19 +198,21 @@ impl Given {
 
     /// `None` stands for the simulator.
     fn source(&mut self) -> Result<Option<Source>, String> {
+        let has_proof = self.key.is_some() != self.certificate.is_some();
         let enrolled = (self.id_scope.take(), self.registration_id.take(), self.key.take());
         match (self.connection_string.take(), enrolled) {
             (Some(_), _) if self.provision => {
                 Err("--provision finds the hub: it needs no --connection-string".to_owned())
             }
-            (None, (Some(id_scope), Some(registration_id), Some((key, of_group)))) if self.provision => {
+            (None, (Some(id_scope), Some(registration_id), key)) if self.provision && has_proof => {
+                let (key, of_group) = key.unzip();
                 let host = self.dps_host.take().unwrap_or_else(|| Registration::GLOBAL_HOST.to_owned());
                 let (payload, port) = (self.payload.take(), self.dps_port.unwrap_or(self.usual_port()));
                 Ok(Some(Source::Provisioning(Enrolled {
                     id_scope,
                     registration_id,
                     key,
-                    of_group,
+                    of_group: of_group.unwrap_or_default(),
                     payload,
                     host,
                     port,
@@ -212,9 +223,12 @@ impl Given {
             {
                 Ok(text.map(Source::ConnectionString))
             }
-            _ => Err("--provision with a real service needs --id-scope, --registration-id and --symmetric-key or \
-                      --group-key, and these, --payload, --dps-host and --dps-port need --provision"
-                .to_owned()),
+            _ => {
+                Err("--provision with a real service needs --id-scope, --registration-id and one of --symmetric-key, \
+                      --group-key and --certificate; but for that, these, --payload, --dps-host and --dps-port need \
+                      --provision"
+                    .to_owned())
+            }
         }
     }
 }
@@ -231,10 +245,12 @@ impl RealHub {
     pub(crate) fn with_secret(&self) -> Result<Self, String> {
         let mut hub = self.clone();
         let secret = match &mut hub.source {
-            Source::ConnectionString(text) => text,
-            Source::Provisioning(enrolled) => &mut enrolled.key,
+            Source::ConnectionString(text) => Some(text),
+            Source::Provisioning(enrolled) => enrolled.key.as_mut(),
         };
-        if secret == "-" {
+        if let Some(secret) = secret
+            && secret == "-"
+        {
             *secret = std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?.trim().to_owned();
         }
         Ok(hub)

@@ -26,18 +26,16 @@ const ATTEMPTS: u32 = 5;
 const LIFETIME: u32 = 3_600;
 
 impl Enrolled {
-    /// The device's own key in base64.
+    /// The device's own key in base64, if it has one.
     ///
     /// # Errors
     /// The key that was given is none.
-    pub(crate) fn device_key(&self) -> io::Result<String> {
-        if !self.of_group {
-            return Ok(self.key.clone());
-        }
-        let group = SharedAccessKey::from_base64(&self.key).map_err(io::Error::other)?;
+    pub(crate) fn device_key(&self) -> io::Result<Option<String>> {
+        let Some(group) = self.key.as_ref().filter(|_| self.of_group) else { return Ok(self.key.clone()) };
+        let group = SharedAccessKey::from_base64(group).map_err(io::Error::other)?;
         let mut key = vec![0; SharedAccessKey::DERIVED_LEN];
         group.put_device_key(&mut Writer::new(&mut key), &self.registration_id);
-        String::from_utf8(key).map_err(io::Error::other)
+        String::from_utf8(key).map(Some).map_err(io::Error::other)
     }
 }
 
@@ -48,12 +46,13 @@ impl Enrolled {
 pub(crate) fn provision(remote: &Remote, enrolled: &Enrolled, log: &Transcript) -> Result<String, String> {
     log.step("Provisioning: the device asks which hub it belongs to");
     let text = enrolled.device_key().map_err(|error| format!("key: {error}"))?;
-    let key = SharedAccessKey::from_base64(&text).map_err(|error| error.to_string())?;
+    let key = text.as_deref().map(SharedAccessKey::from_base64).transpose().map_err(|error| error.to_string())?;
     if enrolled.of_group {
         log.device("has a key of its own, derived from that of its enrollment group");
     }
-    let Assigned { host_name, device_id } = ask(remote, enrolled, &key, log)?;
-    Ok(format!("HostName={host_name};DeviceId={device_id};SharedAccessKey={text}"))
+    let Assigned { host_name, device_id } = ask(remote, enrolled, key.as_ref(), log)?;
+    let credential = text.map_or("x509=true".to_owned(), |text| format!("SharedAccessKey={text}"));
+    Ok(format!("HostName={host_name};DeviceId={device_id};{credential}"))
 }
 
 /// Where the device belongs.
@@ -62,7 +61,12 @@ struct Assigned {
     device_id: String,
 }
 
-fn ask(remote: &Remote, enrolled: &Enrolled, key: &SharedAccessKey, log: &Transcript) -> Result<Assigned, String> {
+fn ask(
+    remote: &Remote,
+    enrolled: &Enrolled,
+    key: Option<&SharedAccessKey>,
+    log: &Transcript,
+) -> Result<Assigned, String> {
     let registration = Registration::new(&enrolled.id_scope, &enrolled.registration_id);
     let payload = enrolled.payload.as_deref().map(str::as_bytes);
     let (mut tx, mut rx) = (vec![0; REQUEST + payload.map_or(0, <[u8]>::len)], vec![0; ANSWER]);
@@ -95,7 +99,7 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     /// One connection, to its end: `None` if it was a polite one, else why another should be made.
-    fn attempt(&mut self, remote: &Remote, key: &SharedAccessKey) -> Result<Option<RetryCause>, String> {
+    fn attempt(&mut self, remote: &Remote, key: Option<&SharedAccessKey>) -> Result<Option<RetryCause>, String> {
         let mut link = match Link::open(remote) {
             Ok(link) => link,
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -109,8 +113,9 @@ impl Driver<'_> {
         self.sign_in(key)?;
         let Remote { host, port, .. } = remote;
         let tls = link.version();
-        self.log
-            .device(format_args!("connects to {host}:{port} ({tls}, certificate verified), token for {LIFETIME} s"));
+        let proof =
+            if key.is_some() { format!("token for {LIFETIME} s") } else { "client certificate shown".to_owned() };
+        self.log.device(format_args!("connects to {host}:{port} ({tls}, certificate verified), {proof}"));
         let end = loop {
             if let Some(reason) = self.take_events()? {
                 break reason;
@@ -147,14 +152,15 @@ impl Driver<'_> {
         }
     }
 
-    fn sign_in(&mut self, key: &SharedAccessKey) -> Result<(), String> {
+    fn sign_in(&mut self, key: Option<&SharedAccessKey>) -> Result<(), String> {
         // Wiped when it is dropped.
         let mut room = Zeroizing::new([0; 1_024]);
         let resource = self.client.config().registration.resource();
         let name = Some(Resource::REGISTRATION_KEY_NAME);
-        let token = key.token_for(&resource, unix_now()?.plus(LIFETIME), name, room.as_mut_slice());
+        let expiry = unix_now()?.plus(LIFETIME);
+        let token = key.map(|key| key.token_for(&resource, expiry, name, room.as_mut_slice())).transpose();
         let token = token.map_err(|error| Error::from(error).to_string())?;
-        self.client.connect(self.now(), Some(token), random()).map_err(|error| error.to_string())
+        self.client.connect(self.now(), token, random()).map_err(|error| error.to_string())
     }
 
     /// Takes every event that is there; the end of the connection when it comes.

@@ -55,8 +55,9 @@ impl Setting {
     /// # Errors
     /// The connection string is wrong, or there is no certificate to trust.
     pub(crate) fn real(hub: &RealHub, log: &Transcript) -> Result<Self, String> {
-        let tls = hub.ca.as_deref().map_or_else(tls::trust_system, tls::trust_file);
-        let tls = tls.map_err(|error| format!("certificates to trust: {error}"))?;
+        let own = hub.certificate.as_deref();
+        let tls = hub.ca.as_deref().map_or_else(|| tls::trust_system(own), |ca| tls::trust_file(ca, own));
+        let tls = tls.map_err(|error| format!("certificates: {error}"))?;
         let connection_string = match &hub.source {
             Source::ConnectionString(text) => text.clone(),
             Source::Provisioning(enrolled) => {

@@ -49,7 +49,8 @@ impl Simulator {
     /// from its group's.
     pub(crate) fn start(provision: bool, websocket: bool) -> io::Result<Self> {
         let mut hub = Hub::new(HubConfig::new(HOST));
-        let key = if provision { Self::enrolled().device_key()? } else { KEY.to_owned() };
+        let key = if provision { Self::enrolled().device_key()? } else { None };
+        let key = key.unwrap_or_else(|| KEY.to_owned());
         hub.register(DEVICE, Credentials::key(&key).map_err(io::Error::other)?);
         let group = Credentials::key(GROUP_KEY).map_err(io::Error::other)?;
         hub.dps.enroll_group(Enrollment::new(group, HOST));
@@ -75,7 +76,7 @@ impl Simulator {
         Enrolled {
             id_scope: "0ne00000001".to_owned(),
             registration_id: DEVICE.to_owned(),
-            key: GROUP_KEY.to_owned(),
+            key: Some(GROUP_KEY.to_owned()),
             of_group: true,
             payload: Some(r#"{"modelId":"dtmi:com:example:Thermostat;1"}"#.to_owned()),
             host: HOST.to_owned(),
@@ -85,7 +86,7 @@ impl Simulator {
 
     /// How to reach it.
     pub(crate) fn remote(&self) -> io::Result<Remote> {
-        let tls = tls::trust_pem(self.server.ca_pem().as_bytes())?;
+        let tls = tls::trust_pem(self.server.ca_pem().as_bytes(), None)?;
         Ok(Remote { host: HOST.to_owned(), port: self.port, tls, websocket: self.websocket })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
 use super::link::Remote;
@@ -19,45 +19,50 @@ const SEND: Duration = Duration::from_millis(100);
 /// The shortest wait a socket can be told: none at all would mean for ever.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A TLS client that trusts the certificates in a PEM text.
+/// A TLS client that trusts the certificates in a PEM text, and has the client certificate and the private key in the PEM
+/// file `own`.
 ///
 /// # Errors
 /// There is none in it, or a bad one.
-pub(crate) fn trust_pem(pem: &[u8]) -> io::Result<Arc<ClientConfig>> {
+pub(crate) fn trust_pem(pem: &[u8], own: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
-    trust(roots)
+    trust(roots, own)
 }
 
-/// A TLS client that trusts the certificates in a PEM file.
+/// As [`trust_pem`], of a PEM file.
 ///
 /// # Errors
 /// The file cannot be read, or as [`trust_pem`].
-pub(crate) fn trust_file(file: &Path) -> io::Result<Arc<ClientConfig>> {
-    trust_pem(&std::fs::read(file)?)
+pub(crate) fn trust_file(file: &Path, own: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
+    trust_pem(&std::fs::read(file)?, own)
 }
 
-/// A TLS client that trusts what this system trusts.
+/// As [`trust_pem`], of what this system trusts.
 ///
 /// # Errors
-/// The system has no certificates.
-pub(crate) fn trust_system() -> io::Result<Arc<ClientConfig>> {
+/// The system has no certificates, or as [`trust_pem`].
+pub(crate) fn trust_system(own: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     // Systems carry some that are not well-formed; the others serve.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    trust(roots)
+    trust(roots, own)
 }
 
-fn trust(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+fn trust(roots: RootCertStore, own: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     if roots.is_empty() {
         return Err(io::Error::other("no certificate to trust: name a PEM file with --ca"));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let config = config.with_root_certificates(roots);
+    let Some(own) = own else { return Ok(Arc::new(config.with_no_client_auth())) };
+    let chain = CertificateDer::pem_file_iter(own).and_then(Iterator::collect).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from_pem_file(own).map_err(io::Error::other)?;
+    config.with_client_auth_cert(chain, key).map(Arc::new).map_err(io::Error::other)
 }
 
 /// One connection.

@@ -22,7 +22,9 @@ pub(crate) fn command(hub: &mut Hub, line: &str) -> io::Result<Option<Value>> {
             sent(hub.send_input(client, input, &CloudMessage::new(payload.as_bytes())))
         }
         Some("queued") => return Ok(Some(json!({ "event": "queued", "messages": hub.queued(client) }))),
-        Some("twin") => return Ok(Some(json!({ "event": "twin", "twin": hub.twin(client), "model_id": hub.model_id(client) }))),
+        Some("twin") => {
+            return Ok(Some(json!({ "event": "twin", "twin": hub.twin(client), "model_id": hub.model_id(client) })));
+        }
         Some("desired") => {
             let patch: Value = serde_json::from_str(rest)?;
             hub.patch_desired(client, &patch).map(drop).map_err(str::to_owned)
