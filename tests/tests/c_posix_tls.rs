@@ -189,7 +189,8 @@ fn a_life(name: &str, arguments: &[&str]) {
     for line in ["message: paint", "  colour = dark red", "method: sing", "twin: a reading each 20 ms"] {
         assert!(text.lines().any(|said| said == line), "{line}: {text}");
     }
-    assert_eq!(text.matches("signed in").count(), 3, "{text}");
+    // On a slow machine there is time for another renewal.
+    assert!(text.matches("signed in").count() >= 3, "{text}");
     assert_eq!(text.matches("disconnected: ").count(), 1, "a renewal is none: {text}");
     assert!(!text.contains(KEY) && !text.contains("SharedAccessSignature"), "{text}");
     place.server.with(|hub| assert_eq!(hub.violations(), []));
