@@ -113,7 +113,7 @@ NUMBERS = {
     "number": "-1", "config_size": "sizeof config", "policy_size": "sizeof policy", "buffer_size": "sizeof buffer",
     "now_ms": "NOW", "len": "0", "count": "0", "memory_len": "sizeof memory", "capacity": "4", "index": "0",
     "features": "IOTHUB_FEATURE_TWIN", "http_status": "200", "expiry": "1767225600u", "cause": "IOTHUB_RETRY_LOST",
-    "ready_for_ms": "0", "random": "7", "system": "IOTHUB_SYSTEM_MESSAGE_ID", "token": "IOTHUB_TOKEN_NONE",
+    "parts_len": "10", "part_room": "4", "offset": "0", "ready_for_ms": "0", "random": "7", "system": "IOTHUB_SYSTEM_MESSAGE_ID", "token": "IOTHUB_TOKEN_NONE",
 }
 TEXTS = {"bag": "BAG", "name": "IOTHUB_STR(\"a\")", "encoded": "IOTHUB_STR(\"a%20b\")", "text": "CONNECTION_STRING",
          "method": "IOTHUB_STR(\"a*b\")", "spelled": "IOTHUB_STR(\"a\")", "component": "NO_TEXT", "description": "NO_TEXT",

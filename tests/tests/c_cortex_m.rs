@@ -133,6 +133,11 @@ fn nothing_is_lost(hub: &mut Hub) {
     assert_eq!(hub.violations(), []);
     let mut seen = [0; 100];
     for telemetry in hub.take_telemetry() {
+        if telemetry.property("log") == Some("boot") {
+            let line = b"watchdog ok, heap none, link up, tank 21.5 degrees, valves shut\n";
+            assert_eq!(telemetry.payload, line.repeat(128), "whole, however often it came");
+            continue;
+        }
         let number: usize = telemetry.property("reading").unwrap().parse().unwrap();
         assert!(seen[number] == 0 || telemetry.dup, "twice only with DUP");
         assert_eq!(telemetry.property("room"), Some("boiler & tank"));
@@ -168,6 +173,28 @@ fn the_whole_device_lives_through_two_cuts_and_loses_nothing() {
         assert_eq!(hub.twin("dev1")["reported"]["limit"], 42);
         let CallResult::Answered { status, payload } = hub.call_result(call) else { panic!("not answered") };
         assert_eq!((status, payload.as_slice()), (200, &b"[1,2]"[..]));
+        nothing_is_lost(hub);
+    });
+}
+
+/// A twin of 32 KB through a receive buffer of one, and a log of 8 KB in parts of 200 bytes.
+#[test]
+#[ignore = "needs QEMU and an image: ffi-c/sizes"]
+fn streams_live_through_two_cuts_and_nothing_is_lost() {
+    let mut hub = hub(20_000);
+    hub.patch_desired("dev1", &json!({ "limit": 42 })).unwrap();
+    for n in 0..32 {
+        hub.patch_desired("dev1", &json!({ format!("table{n}"): "t".repeat(980) })).unwrap();
+    }
+    assert!(hub.twin("dev1").to_string().len() > 31 * 1_024);
+    let mut server = Server::new(hub).unwrap();
+    let counted = Machine::start(server.listen_plain(0).unwrap()).counted();
+    assert_eq!((counted["sent"], counted["acknowledged"], counted["failures"]), (100, 100, 0));
+    assert_eq!((counted["connections"], counted["resumed"], counted["limit"]), (3, 2, 42));
+    // The second cut is in the midst of the twin; 41 parts are the log once.
+    assert!(counted["documents"] >= 1 && counted["parts"] > 41, "{counted:?}");
+    server.with(|hub| {
+        assert_eq!(hub.twin("dev1")["reported"]["limit"], 42);
         nothing_is_lost(hub);
     });
 }

@@ -8,6 +8,7 @@
 #include "reading.h"
 
 const uint32_t device_features = IOTHUB_FEATURE_ALL;
+const uint8_t device_streams = 0;
 
 /* The number behind "limit": in a patch or document; false if there is none. */
 static bool find_limit(iothub_bytes json, uint32_t *limit)

@@ -120,6 +120,7 @@ iothub_status link_start(void)
     config.device_id = IOTHUB_STR(DEVICE);
     config.features = device_features;
     config.max_packet = sizeof rx_memory;
+    config.stream_payloads = device_streams;
     if (status == IOTHUB_OK)
         status = iothub_rx_init(&rx, sizeof rx, rx_memory, sizeof rx_memory);
     if (status == IOTHUB_OK)

@@ -5,7 +5,7 @@
  * property "limit" and reports it, and connects again whenever the link breaks. When all of that has happened it says
  * goodbye, prints what it counted, and stops. TLS would stand between the library and the link.
  *
- * link.c drives the library, device.c is what the device does, token_key.c makes its password, board.c is the machine.
+ * link.c drives the library, device.c is what the device does, stream.c what another does, token_key.c makes its password, board.c is the machine.
  */
 #include "board.h"
 #include "device.h"
@@ -32,6 +32,7 @@ int main(void)
     board_print_number("acknowledged", counted.acknowledged);
     board_print_number("messages", counted.messages);
     board_print_number("methods", counted.methods);
+    board_print_number("parts", counted.parts);
     board_print_number("documents", counted.documents);
     board_print_number("patches", counted.patches);
     board_print_number("reported", counted.reported);

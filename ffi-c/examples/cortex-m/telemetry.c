@@ -3,6 +3,7 @@
 #include "reading.h"
 
 const uint32_t device_features = 0;
+const uint8_t device_streams = 0;
 
 void device_handle(const iothub_event *event)
 {
