@@ -179,7 +179,7 @@ fn the_whole_device_lives_through_two_cuts_and_loses_nothing() {
 
 /// A twin of 32 KB through a receive buffer of one, and a log of 8 KB in parts of 200 bytes.
 #[test]
-#[ignore = "needs QEMU and an image: ffi-c/sizes"]
+#[ignore = "needs QEMU and an image: tests/run cortex-m"]
 fn streams_live_through_two_cuts_and_nothing_is_lost() {
     let mut hub = hub(20_000);
     hub.patch_desired("dev1", &json!({ "limit": 42 })).unwrap();
