@@ -69,7 +69,7 @@ impl<'i> Properties<'i> {
         parse(patch).map(|section| Self::of_section(section, components))
     }
 
-    /// Of any section that was found already, such as `reported` by [`json_value`]. None if it is no object.
+    /// Of any section that was found already, such as `reported` by [`JsonValue::get`]. None if it is no object.
     #[must_use]
     pub const fn of_section(section: JsonValue<'i>, components: &'i [&'i str]) -> Self {
         Self::with_names(section, components)
