@@ -112,6 +112,14 @@ macro_rules! system_properties {
                 Self { $($field,)* }
             }
 
+            /// The same, of a component of an IoT Plug and Play device.
+            #[pyo3(signature = (component, /))]
+            fn with_component(&self, py: Python<'_>, component: Py<PyString>) -> Self {
+                let mut copy = Self { $($field: self.$field.as_ref().map(|text| text.clone_ref(py)),)* };
+                copy.component = Some(component);
+                copy
+            }
+
             fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 let py = other.py();
                 let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };

@@ -140,17 +140,19 @@ class Device:
         properties: Properties | None = None,
         qos: int = 1,
         system: SystemProperties | None = None,
+        component: str | None = None,
         timeout: float | None = _WAIT,
     ) -> None:
         """Sends a message, and waits until the hub has stored it, over as many connections as it takes.
 
+        component: of an IoT Plug and Play device, that the message is from.
         timeout: seconds for that; None for as long as it takes.
 
         Raises `SendTimeout` in the end, `Undelivered` if the device is closed meanwhile, `LocalProtocolError` for what
         the hub would not take. Both a timeout and a cancellation withdraw the message if no byte of it has left;
         otherwise it stays on its way, and the exception has it as `delivery`.
         """
-        body, system = _encoded(payload, system)
+        body, system = _encoded(payload, system, component)
         delivery: Delivery | None = None
         try:
             async with asyncio.timeout(timeout):
@@ -173,12 +175,13 @@ class Device:
         properties: Properties | None = None,
         qos: int = 1,
         system: SystemProperties | None = None,
+        component: str | None = None,
     ) -> Delivery:
         """Queues a message and gives its `Delivery`, to be awaited or not.
 
         Raises `CapacityError` when there is no room for it now, where `send` would wait.
         """
-        body, system = _encoded(payload, system)
+        body, system = _encoded(payload, system, component)
         return self._engine.submit(body, properties, qos, system)
 
     def unacknowledged(self) -> list[Delivery]:
@@ -192,7 +195,7 @@ class Device:
         self._engine.ask(Feature.INPUTS if self._inputs else Feature.MESSAGES)
         return Messages(self._engine.inbox())
 
-    def method(self, name: str | None = None) -> Callable[[Handler], Handler]:
+    def method(self, name: str | None = None, *, component: str | None = None) -> Callable[[Handler], Handler]:
         """Registers a handler for a direct method, before or after entering; without a name, for all that have none.
 
         >>> @device.method("reboot")
@@ -201,7 +204,11 @@ class Device:
 
         It gets a `MethodRequest`, may be `async`, and returns the body of the answer, or a status and a body. An
         exception answers 500, an unknown method 404.
+
+        component: of an IoT Plug and Play device, whose command it is.
         """
+        if component is not None:
+            name = f"{component}*{name}"
 
         def register(handler: Handler) -> Handler:
             self._engine.methods.register(name, handler)
@@ -250,15 +257,21 @@ class Device:
         return f"<Device {self._engine.name} {self.state!r}>"
 
 
-def _encoded(payload: Body, system: SystemProperties | None) -> tuple[bytes, SystemProperties | None]:
+def _encoded(
+    payload: Body, system: SystemProperties | None, component: str | None
+) -> tuple[bytes, SystemProperties | None]:
     """The bytes of a payload, and the system properties it goes with."""
     match payload:
         case bytes():
-            return payload, system
+            body = payload
         case str():
-            return payload.encode(), system
+            body = payload.encode()
         case bytearray() | memoryview():
-            return bytes(payload), system
+            body = bytes(payload)
         case _:
+            body = json.dumps(payload).encode()
             # The hub routes on a body only if these say that it is JSON.
-            return json.dumps(payload).encode(), _JSON if system is None else system
+            system = _JSON if system is None else system
+    if component is not None:
+        system = (system or SystemProperties()).with_component(component)
+    return body, system

@@ -30,6 +30,18 @@ class MethodRequest:
     payload: bytes
     """JSON, or nothing."""
 
+    @property
+    def component(self) -> str | None:
+        """The component of an IoT Plug and Play device whose command is called; None for the default component."""
+        component, star, _ = self.name.partition("*")
+        return component if star else None
+
+    @property
+    def command(self) -> str:
+        """The command, without the component."""
+        component, star, command = self.name.partition("*")
+        return command if star else component
+
     def json(self) -> Any:
         """The payload as JSON; None if there is none. `ValueError` if it is no JSON."""
         return json.loads(self.payload) if self.payload else None

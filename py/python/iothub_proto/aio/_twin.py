@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast, final
 from weakref import WeakSet
 
+from ..pnp import Property, split
 from ._feed import Feed
 
 Json: TypeAlias = Any
@@ -44,6 +46,10 @@ class DesiredPatch:
     has fallen behind."""
     unsynced: bool
     """Synchronisation has failed on this connection, which was logged: patches before this one may be missing."""
+
+    def split(self, *components: str) -> Iterator[Property]:
+        """The properties one by one, with their components: see `iothub_proto.pnp.split`."""
+        return split(self.properties, *components, version=self.version)
 
 
 def parse_twin(document: bytes) -> Twin:
