@@ -22,6 +22,14 @@ impl<'py> Pairs<'py> {
     pub(crate) fn collect(source: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
         let Some(source) = source else { return Ok(Self(Vec::new())) };
         let py = source.py();
+        if let Ok(dict) = source.cast_exact::<PyDict>() {
+            let pairs = RefCell::new(Vec::with_capacity(dict.len()));
+            dict.locked_for_each(|name, value| {
+                pairs.borrow_mut().push((text(name)?, text(value)?));
+                Ok(())
+            })?;
+            return Ok(Self(pairs.into_inner()));
+        }
         if source.is_instance(properties::class(py)?)? {
             // Sent on as they were received, repeated ones, too.
             let bag = source.getattr(intern!(py, "raw"))?.cast_into::<PyString>()?;
@@ -30,14 +38,6 @@ impl<'py> Pairs<'py> {
                 None => Err(PyTypeError::new_err("a property without a value cannot be sent")),
             });
             return Ok(Self(valued.collect::<PyResult<_>>()?));
-        }
-        if let Ok(dict) = source.cast::<PyDict>() {
-            let pairs = RefCell::new(Vec::with_capacity(dict.len()));
-            dict.locked_for_each(|name, value| {
-                pairs.borrow_mut().push((text(name)?, text(value)?));
-                Ok(())
-            })?;
-            return Ok(Self(pairs.into_inner()));
         }
         let items = match source.cast::<PyMapping>() {
             Ok(mapping) => mapping.items()?.into_any(),

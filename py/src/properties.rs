@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
+use std::sync::Mutex;
 
 /// The class of received properties, in `_properties.py`: a `dict`, which nothing of PyO3's can extend in every Python,
 /// because copying one is what readers do most.
@@ -30,7 +31,7 @@ pub(crate) fn read_bag(properties: &Bound<'_, PyDict>, bag: &str) -> PyResult<()
     let py = properties.py();
     let mut count = 0usize;
     for property in Bag::new(bag).application() {
-        properties.set_item(text(py, property.name)?, value(py, &property)?)?;
+        properties.set_item(name(py, property.name)?, value(py, &property)?)?;
         count += 1;
     }
     if properties.len() == count {
@@ -75,6 +76,31 @@ type Pair<'py> = (Bound<'py, PyString>, Option<Bound<'py, PyString>>);
 
 fn pair<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Pair<'py>> {
     Ok((text(py, property.name)?, value(py, property)?))
+}
+
+/// How many names are remembered.
+const REMEMBERED: usize = 64;
+
+/// Bytes of the longest of them.
+const LONGEST: usize = 32;
+
+/// The text of a name. The messages of a device have the same few again and again, so those that came last are kept with
+/// their hashes, and all messages share them.
+fn name<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
+    static NAMES: Mutex<[Option<(Box<str>, Py<PyString>)>; REMEMBERED]> = Mutex::new([const { None }; REMEMBERED]);
+    let raw = encoded.raw();
+    let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
+    // Who meets another thread in there goes without.
+    let (true, Ok(mut names)) = (raw.len() <= LONGEST, NAMES.try_lock()) else { return text(py, encoded) };
+    let Some(kept) = names.get_mut(place % REMEMBERED) else { return text(py, encoded) };
+    match kept {
+        Some((known, name)) if **known == *raw => Ok(name.bind(py).clone()),
+        _ => {
+            let name = text(py, encoded)?;
+            *kept = Some((raw.into(), name.clone().unbind()));
+            Ok(name)
+        }
+    }
 }
 
 fn value<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Option<Bound<'py, PyString>>> {
