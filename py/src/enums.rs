@@ -41,6 +41,7 @@ pub(crate) static PATCH_RULE: Enum = Enum::new("PatchRule");
 pub(crate) static REGISTRATION_FAILURE: Enum = Enum::new("RegistrationFailure");
 pub(crate) static REQUEST_FAILURE: Enum = Enum::new("RequestFailure");
 pub(crate) static RETRY_CAUSE: Enum = Enum::new("RetryCause");
+pub(crate) static STREAM_KIND: Enum = Enum::new("StreamKind");
 pub(crate) static TIMEOUT_REASON: Enum = Enum::new("TimeoutReason");
 pub(crate) static USAGE: Enum = Enum::new("Usage");
 pub(crate) static VIOLATION: Enum = Enum::new("Violation");

@@ -2,6 +2,7 @@
 
 use crate::errors::request_failed;
 use crate::record::{Field, Lazy, record};
+use crate::stream::{self, StreamPiece};
 use iothub_proto::OwnedEvent;
 use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, Disconnected as Ended, Event, LastSent, RequestError};
@@ -226,7 +227,7 @@ record! {
 pub(crate) struct RequestId(OwnedEvent);
 
 impl RequestId {
-    fn new(py: Python<'_>, request: Borrowed<'_>) -> PyResult<Py<Self>> {
+    pub(crate) fn new(py: Python<'_>, request: Borrowed<'_>) -> PyResult<Py<Self>> {
         // The machine names no owned request id of any length but one in an event.
         Py::new(py, Self(Event::MethodCall { name: "", payload: &[], request }.into()))
     }
@@ -320,6 +321,9 @@ pub(crate) fn convert<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound
         }
         Event::CredentialExpiring => new(py, CredentialExpiring {}),
         Event::Disconnected(ended) => disconnected(py, ended),
+        Event::StreamBegin { source, payload_len } => stream::begin(py, source, payload_len),
+        Event::StreamPiece { offset, bytes: piece } => new(py, StreamPiece { offset, payload: bytes(py, piece) }),
+        Event::StreamEnd(end) => stream::end(py, end),
         ref other => Err(pyo3::exceptions::PyNotImplementedError::new_err(format!("no class for {other:?}"))),
     }
 }

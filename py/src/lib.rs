@@ -21,6 +21,7 @@ mod provisioning;
 mod record;
 mod retry;
 mod settings;
+mod stream;
 mod time;
 mod twin;
 mod websocket;
@@ -50,6 +51,8 @@ mod _native {
     use crate::retry::{Backoff, Retry, RetryPolicy};
     #[pymodule_export]
     use crate::settings::{Limits, Settings};
+    #[pymodule_export]
+    use crate::stream::{StreamBegin, StreamEnd, StreamPiece};
     #[pymodule_export]
     use crate::twin::{TwinReplica, check_patch};
     #[pymodule_export]

@@ -87,7 +87,8 @@ const LONGEST: usize = 32;
 /// The text of a name. The messages of a device have the same few again and again, so those that came last are kept with
 /// their hashes, and all messages share them.
 fn name<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-    static NAMES: Mutex<[Option<(Box<str>, Py<PyString>)>; REMEMBERED]> = Mutex::new([const { None }; REMEMBERED]);
+    type Known = Option<(Box<str>, Py<PyString>)>;
+    static NAMES: Mutex<[Known; REMEMBERED]> = Mutex::new([const { None }; REMEMBERED]);
     let raw = encoded.raw();
     let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
     // Who meets another thread in there goes without.

@@ -170,6 +170,12 @@ impl Lazy {
     }
 }
 
+impl Field for Option<Lazy> {
+    fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.as_ref().map_or_else(|| Ok(py.None().into_bound(py)), |lazy| lazy.object(py))
+    }
+}
+
 impl Field for Lazy {
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(properties) = self.properties.get() {

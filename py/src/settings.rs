@@ -131,6 +131,7 @@ settings! {
     "what to subscribe to after each CONNACK; default None, all that the identity can have. Client.subscribe adds.",
     flag twin_sync: "fetch the twin after each connect and whenever a desired patch was missed, as soon as both of its features are subscribed; default True.",
     flag clean_session: "the hub discards what it queued; default False.",
+    flag stream_payloads: "deliver the payloads of PUBLISHes larger than max_packet in pieces: StreamBegin, StreamPiece, StreamEnd; default False.",
     flag auto_accept: "accept each message at the call of Client.next_event after the one that delivered it; default False.",
     number keep_alive: "silence in whole seconds after which the hub may give the device up (times 1.5), 0 (none) to 1177; default 240.",
     number max_packet: "bytes of the largest packet taken in whole, from 64; of a larger PUBLISH there is a Skipped event; default 4096.",

@@ -25,6 +25,7 @@ from ._enums import (
     RequestFailure,
     RetryCause,
     State,
+    StreamKind,
     TelemetryToken,
     TimeoutReason,
     TwinToken,
@@ -71,6 +72,9 @@ from ._native import (
     Settings,
     SharedAccessKey,
     Skipped,
+    StreamBegin,
+    StreamEnd,
+    StreamPiece,
     Subscribed,
     Suspect,
     SystemProperties,
@@ -103,6 +107,9 @@ Event = (
     | MethodCall
     | Ready
     | Skipped
+    | StreamBegin
+    | StreamEnd
+    | StreamPiece
     | Subscribed
     | TelemetryAcked
     | TwinDesired
@@ -163,6 +170,10 @@ __all__ = [
     "SharedAccessKey",
     "Skipped",
     "State",
+    "StreamBegin",
+    "StreamEnd",
+    "StreamKind",
+    "StreamPiece",
     "Subscribed",
     "Suspect",
     "SystemProperties",

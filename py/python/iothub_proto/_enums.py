@@ -79,6 +79,8 @@ class TimeoutReason(StrEnum):
     REQUEST = "request"
     """A twin request has waited too long, which ends that request only; or a request to the Device Provisioning
     Service, which is then sent again."""
+    SUPPLY = "supply"
+    """The next part of a message was not supplied. Fatal. Only clients in other languages send in parts."""
     POLL = "poll"
     """The Device Provisioning Service is to be asked again."""
     REGISTRATION = "registration"
@@ -253,6 +255,17 @@ class RequestFailure(StrEnum):
     """The connection ended after it was sent: the hub may have carried it out."""
     TOO_LARGE = "too_large"
     """The answer is larger than `Settings.max_packet`."""
+
+
+class StreamKind(StrEnum):
+    """Whose payload it is that comes in pieces."""
+
+    MESSAGE = "message"
+    METHOD_CALL = "method_call"
+    TWIN_DOCUMENT = "twin_document"
+    TWIN_DESIRED = "twin_desired"
+    UNKNOWN = "unknown"
+    """A topic outside the dialect."""
 
 
 class Withdrawn(StrEnum):

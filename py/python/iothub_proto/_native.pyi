@@ -14,6 +14,7 @@ from ._enums import (
     RequestFailure,
     RetryCause,
     State,
+    StreamKind,
     TelemetryToken,
     TimeoutReason,
     TwinToken,
@@ -56,6 +57,9 @@ __all__ = [
     "Settings",
     "SharedAccessKey",
     "Skipped",
+    "StreamBegin",
+    "StreamEnd",
+    "StreamPiece",
     "Subscribed",
     "Suspect",
     "SystemProperties",
@@ -238,6 +242,66 @@ class Skipped:
     def token(self) -> MessageToken | None: ...
     @property
     def request(self) -> RequestId | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class StreamBegin:
+    __match_args__: Final = (
+        "kind",
+        "payload_len",
+        "properties",
+        "input",
+        "redelivered",
+        "name",
+        "request",
+        "version",
+        "unsynced",
+    )
+    @property
+    def kind(self) -> StreamKind: ...
+    @property
+    def payload_len(self) -> int: ...
+    @property
+    def properties(self) -> Properties | None: ...
+    @property
+    def input(self) -> str | None: ...
+    @property
+    def redelivered(self) -> bool: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def request(self) -> RequestId | None: ...
+    @property
+    def version(self) -> int | None: ...
+    @property
+    def unsynced(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class StreamPiece:
+    __match_args__: Final = ("offset", "payload")
+    @property
+    def offset(self) -> int: ...
+    @property
+    def payload(self) -> bytes: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class StreamEnd:
+    __match_args__: Final = ("kind", "token", "twin_token", "version", "stale")
+    @property
+    def kind(self) -> StreamKind: ...
+    @property
+    def token(self) -> MessageToken | None: ...
+    @property
+    def twin_token(self) -> TwinToken | None: ...
+    @property
+    def version(self) -> int | None: ...
+    @property
+    def stale(self) -> bool: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
@@ -493,6 +557,7 @@ class Settings:
         features: Feature | None = None,
         twin_sync: bool | None = None,
         clean_session: bool | None = None,
+        stream_payloads: bool | None = None,
         auto_accept: bool | None = None,
         keep_alive: int | None = None,
         max_packet: int | None = None,
@@ -515,6 +580,8 @@ class Settings:
     def twin_sync(self) -> bool: ...
     @property
     def clean_session(self) -> bool: ...
+    @property
+    def stream_payloads(self) -> bool: ...
     @property
     def auto_accept(self) -> bool: ...
     @property
@@ -620,6 +687,9 @@ _Event: TypeAlias = (
     | MethodCall
     | Ready
     | Skipped
+    | StreamBegin
+    | StreamEnd
+    | StreamPiece
     | Subscribed
     | TelemetryAcked
     | TwinDesired

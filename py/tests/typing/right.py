@@ -25,6 +25,9 @@ from iothub_proto import (
     Registration,
     RegistrationFailed,
     Skipped,
+    StreamBegin,
+    StreamEnd,
+    StreamPiece,
     Subscribed,
     SystemProperties,
     TelemetryAcked,
@@ -63,6 +66,8 @@ def handle(client: Client, event: Event, now: float) -> str:
             return str(error)
         case Connected() | Ready() | Subscribed() | TwinReported() | Skipped() | MessageLeft() | Unknown():
             return "noted"
+        case StreamBegin() | StreamPiece() | StreamEnd():
+            return "in pieces"
         case CredentialExpiring() | Disconnected():
             return "again"
         case _:

@@ -28,6 +28,9 @@ Handler = TypeVar("Handler", bound=MethodHandler)
 
 _JSON = SystemProperties(content_type="application/json", content_encoding="utf-8")
 
+_LARGEST = 512 * 1024
+"""Bytes of the largest packet: more than the hub sends, and no memory until it comes."""
+
 _WAIT = 60.0
 """Seconds that a call waits unless told otherwise."""
 
@@ -74,7 +77,9 @@ class Device:
         max_methods: int = 16,
     ) -> None:
         if settings is None:
-            settings = Settings(features=Feature.NONE, twin_sync=True)
+            settings = Settings(features=Feature.NONE, twin_sync=True, max_packet=_LARGEST)
+        if settings.stream_payloads:
+            raise ValueError("a device delivers payloads whole; a Client delivers them in pieces")
         self._inputs = identity.module_id is not None
         self._engine = Engine(
             identity,
