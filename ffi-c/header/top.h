@@ -8,8 +8,8 @@
  *
  * Rules:
  *
- * - Memory. Objects (iothub_client, iothub_rx, iothub_key, iothub_backoff) stand where the caller places them, are made by
- *   their _init function, and are not copied or moved after that. What a pointer points to is the caller's, and copied or
+ * - Memory. Objects (iothub_client, iothub_provisioning, iothub_websocket, iothub_rx, iothub_key, iothub_backoff) stand where
+ *   the caller places them, are made by their _init function, and are not copied or moved after that. What a pointer points to is the caller's, and copied or
  *   done with when the call returns, unless the function's comment says otherwise.
  * - Events. The pointers in an event point into the bytes that the caller gave. Every call is legal while they are used.
  * - Texts are UTF-8 with a length, not ended by NUL.

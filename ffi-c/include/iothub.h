@@ -85,8 +85,8 @@
  *
  * Rules:
  *
- * - Memory. Objects (iothub_client, iothub_rx, iothub_key, iothub_backoff) stand where the caller places them, are made by
- *   their _init function, and are not copied or moved after that. What a pointer points to is the caller's, and copied or
+ * - Memory. Objects (iothub_client, iothub_provisioning, iothub_websocket, iothub_rx, iothub_key, iothub_backoff) stand where
+ *   the caller places them, are made by their _init function, and are not copied or moved after that. What a pointer points to is the caller's, and copied or
  *   done with when the call returns, unless the function's comment says otherwise.
  * - Events. The pointers in an event point into the bytes that the caller gave. Every call is legal while they are used.
  * - Texts are UTF-8 with a length, not ended by NUL.
@@ -2333,7 +2333,7 @@ typedef struct iothub_provisioning_config {
 /**
  * A device that asks the Device Provisioning Service which hub it belongs to, in memory of the caller's. Connect it to
  * `global.azure-devices-provisioning.net`, port 8883, that name in TLS, too. Opaque. It must not be copied or moved; it
- * ends with iothub_provisioning_deinit().
+ * ends with iothub_provisioning_deinit(). Not in a library built without the feature `provisioning`.
  */
 typedef struct iothub_provisioning {
   /**
@@ -2345,7 +2345,7 @@ typedef struct iothub_provisioning {
 /**
  * The client's side of a WebSocket, in memory of the caller's. It stands between a transport, TLS to port 443, and an
  * iothub_client or iothub_provisioning, which does not know of it. Opaque. It must not be copied or moved; it ends with
- * iothub_websocket_deinit().
+ * iothub_websocket_deinit(). Not in a library built without the feature `websocket`.
  */
 typedef struct iothub_websocket {
   /**

@@ -24,7 +24,7 @@ pub const IOTHUB_PROVISIONING_WORDS: usize = 88;
 
 /// A device that asks the Device Provisioning Service which hub it belongs to, in memory of the caller's. Connect it to
 /// `global.azure-devices-provisioning.net`, port 8883, that name in TLS, too. Opaque. It must not be copied or moved; it
-/// ends with iothub_provisioning_deinit().
+/// ends with iothub_provisioning_deinit(). Not in a library built without the feature `provisioning`.
 #[repr(C)]
 pub struct iothub_provisioning {
     /// Not for the caller.

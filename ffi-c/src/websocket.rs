@@ -31,7 +31,7 @@ pub const IOTHUB_WEBSOCKET_WORDS: usize = 60;
 
 /// The client's side of a WebSocket, in memory of the caller's. It stands between a transport, TLS to port 443, and an
 /// iothub_client or iothub_provisioning, which does not know of it. Opaque. It must not be copied or moved; it ends with
-/// iothub_websocket_deinit().
+/// iothub_websocket_deinit(). Not in a library built without the feature `websocket`.
 #[repr(C)]
 pub struct iothub_websocket {
     /// Not for the caller.
