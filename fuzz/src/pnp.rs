@@ -16,7 +16,7 @@ fn owned(property: Property<'_>) -> (Option<String>, String, Vec<u8>) {
     (component, property.name.to_string(), property.value.raw().to_vec())
 }
 
-/// Takes `data` as a patch, and if it is JSON as a section of a twin.
+/// Takes `data` as a patch, and if it is JSON as a section of a twin or as a whole one.
 pub(crate) fn run(data: &[u8], parsed: Option<&Value>) {
     let whole = Properties::of_patch(data, &COMPONENTS).map(|properties| properties.map(owned).collect::<Split>());
     for size in [1, data.len() / 2 + 1] {
@@ -36,10 +36,10 @@ pub(crate) fn run(data: &[u8], parsed: Option<&Value>) {
         }
     }
     // `serde_json` takes deeper ones.
-    if let Some(section) = parsed
-        && data.iter().filter(|byte| b"[{".contains(byte)).count() < 60
-    {
-        section_is_split_alike(section, data.len());
+    if data.iter().filter(|byte| b"[{".contains(byte)).count() < 60 {
+        for section in parsed.into_iter().chain(parsed.and_then(|document| document.get("desired"))) {
+            section_is_split_alike(section, data.len());
+        }
     }
 }
 
