@@ -119,6 +119,15 @@ fn a_packet_longer_than_mqtt_allows_never_fits() {
 }
 
 #[test]
+fn the_largest_packet_fits_and_one_byte_more_does_not() {
+    // Never touched but for its first bytes.
+    let mut room = vec![0; MAX_REMAINING_LENGTH + 6];
+    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH), Ok(0..MAX_REMAINING_LENGTH + 5));
+    assert_eq!(room[..5], *b"\x30\xFF\xFF\xFF\x7F");
+    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH + 1), Err(MAX_REMAINING_LENGTH + 6));
+}
+
+#[test]
 fn a_second_try_with_the_exact_room_fits_around_every_boundary() {
     for remaining in [0, 1, 126, 127, 128, 129, 130, 16_382, 16_383, 16_384, 16_387, 2_097_151, 2_097_152] {
         let needed = write_zeros(&mut [], 0, remaining).unwrap_err();
