@@ -40,6 +40,15 @@ pub enum LastSent {
     Registration,
 }
 
+/// How a connection ended, until the application is told; the rest of that the session knows besides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// By `disconnect`.
+    pub(super) requested: bool,
+    pub(super) suspect: Option<(Ticket, u8)>,
+    pub(super) ready_for: Duration,
+}
+
 /// What [`Disconnected`](crate::event::Disconnected) is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {

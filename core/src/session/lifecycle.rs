@@ -1,5 +1,6 @@
 //! How a connection begins, and what its end does to everything in flight.
 
+use super::ending::Ending;
 use super::state::{self, Command, State, Trigger};
 use super::timer::Mark;
 use super::transmit::{Lend, Lent, Ping};
@@ -27,7 +28,7 @@ impl Session {
         // 0 is no connection: the tokens of its messages would be the number that stands for none in C.
         self.generation = self.generation.wrapping_add(1).max(1);
         self.error = None;
-        self.ended = None;
+        self.ending = None;
         self.connect = connect;
         self.clean = clean;
         self.last_sent = None;
@@ -60,7 +61,7 @@ impl Session {
     /// The application wants a polite end.
     pub(crate) fn disconnect(&mut self, storage: &mut Storage<'_>, settings: &Settings) {
         match self.state {
-            State::Connecting => self.end(storage, Trigger::Disconnect, DisconnectReason::Requested),
+            State::Connecting => self.end(storage, Trigger::Disconnect),
             State::Subscribing | State::Ready => {
                 self.transition(Trigger::Disconnect);
                 self.arm_after(TimeoutReason::Drain, settings.drain_timeout);
@@ -188,17 +189,13 @@ impl Session {
 
     /// DISCONNECT is sent, or was waited for long enough.
     pub(super) fn finish_close(&mut self, storage: &mut Storage<'_>) {
-        self.end(storage, Trigger::Closed, DisconnectReason::Requested);
+        self.end(storage, Trigger::Closed);
     }
 
     /// The transport is gone.
     pub(crate) fn eof(&mut self, storage: &mut Storage<'_>) {
-        let reason = match self.state {
-            State::Closing => DisconnectReason::Requested,
-            _ => DisconnectReason::TransportClosed,
-        };
         if self.state.has_connection() {
-            self.end(storage, Trigger::Eof, reason);
+            self.end(storage, Trigger::Eof);
         }
     }
 
@@ -206,34 +203,37 @@ impl Session {
     pub(crate) fn fail(&mut self, storage: &mut Storage<'_>, error: Error) {
         if state::next(self.state, Trigger::Fatal).is_some() {
             self.error = Some(error);
-            self.end(storage, Trigger::Fatal, DisconnectReason::Failed(error));
+            self.end(storage, Trigger::Fatal);
         }
     }
 
     /// Takes what the application is to be told of the connection's end.
-    pub(crate) const fn take_ended(&mut self) -> Option<Ended> {
-        self.ended.take()
+    pub(crate) fn take_ended(&mut self) -> Option<Ended> {
+        let Ending { requested, suspect, ready_for } = self.ending.take()?;
+        let reason = match self.error {
+            Some(error) => DisconnectReason::Failed(error),
+            None if requested => DisconnectReason::Requested,
+            None => DisconnectReason::TransportClosed,
+        };
+        Some(Ended { reason, last_sent: self.last_sent, suspect, ready_for })
     }
 
     pub(crate) const fn has_ended(&self) -> bool {
-        self.ended.is_some()
+        self.ending.is_some()
     }
 
     /// The one way a connection ends. What law 4 keeps is kept.
-    fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger, reason: DisconnectReason) {
+    fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger) {
+        let requested = self.state == State::Closing || trigger == Trigger::Disconnect;
         // An application that does not supply says nothing about the hub.
-        let own =
-            cfg!(feature = "stream") && reason == DisconnectReason::Failed(Error::TimedOut(TimeoutReason::Supply));
-        if reason != DisconnectReason::Requested && !own && self.in_flight > 0 && !self.acked {
+        let own = cfg!(feature = "stream") && self.error == Some(Error::TimedOut(TimeoutReason::Supply));
+        if !requested && !own && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
             self.careful |= self.cuts >= POISON_CUTS;
         }
-        self.ended = Some(Ended {
-            reason,
-            last_sent: self.last_sent,
-            suspect: self.suspect(storage.slots),
-            ready_for: self.now.since(self.timers.when(Mark::Ready)),
-        });
+        let suspect = self.suspect(storage.slots);
+        let ready_for = self.now.since(self.timers.when(Mark::Ready));
+        self.ending = Some(Ending { requested, suspect, ready_for });
         self.wipe_connect(storage);
         self.transition(trigger);
         self.end_supply();

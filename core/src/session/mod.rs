@@ -39,6 +39,7 @@ use crate::storage::window::Window;
 use crate::storage::{Slot, Storage};
 use crate::time::{Duration, Instant, Moment};
 use core::ops::Range;
+use ending::Ending;
 use receive::Skip;
 use state::Trigger;
 use supply::Supply;
@@ -122,7 +123,7 @@ pub(crate) struct Session {
     /// The latest `now`; an earlier one counts as this.
     now: Moment,
     timers: Timers,
-    ended: Option<Ended>,
+    ending: Option<Ending>,
     control: Control,
 }
 
@@ -169,7 +170,7 @@ impl Session {
             acked: false,
             clean: false,
             last_sent: None,
-            ended: None,
+            ending: None,
             stray: 0,
         }
     }

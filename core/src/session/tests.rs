@@ -180,7 +180,7 @@ impl Session {
         }
         let wants = [self.wants_subscribe, self.wants_request, self.careful, self.acked, !self.connect.is_empty()];
         out.extend(wants.map(u8::from));
-        out.extend([self.cuts.min(POISON_CUTS), self.subscribing, self.ping as u8, self.ended.is_some() as u8]);
+        out.extend([self.cuts.min(POISON_CUTS), self.subscribing, self.ping as u8, self.ending.is_some() as u8]);
         let counts = [self.in_flight, self.awaiting, self.asked, self.methods, self.window.len()];
         out.extend(counts.map(|count| count as u8));
         named
