@@ -19,6 +19,7 @@ use iothub_tests::{
     hub::{
         CallId, CallResult, CloseReason, CloudMessage, Credentials, Hub, HubConfig, Outcome, Telemetry, topic::Feature,
     },
+    pair::{Setup, is_ready},
     server::Server,
 };
 use serde_json::{Value, json};
@@ -135,6 +136,31 @@ fn microsofts_python_sdk() {
     peer.server.wait(LIMIT, |hub| hub.is_subscribed("dev1", Feature::Methods).then_some(())).expect("back");
     assert!(matches!(peer.invoke("stop", b""), CallResult::Answered { status: 200, .. }));
     peer.finish();
+}
+
+/// From the first byte of MQTT until messages, methods and twin are subscribed: two round trips, and no more bytes than
+/// that SDK takes for the same.
+#[test]
+#[ignore = "needs azure-iot-device and port 8883"]
+fn a_sign_in_costs_less_than_theirs() {
+    let subscribed = |hub: &Hub| {
+        let wanted = [Feature::Messages, Feature::TwinResponses, Feature::DesiredProperties, Feature::Methods];
+        wanted.into_iter().all(|feature| hub.is_subscribed("dev1", feature))
+    };
+    let peer = Peer::start("peer_sign_in.py");
+    let theirs = peer.server.wait(LIMIT, |hub| subscribed(hub).then(|| hub.traffic("dev1"))?).expect("subscribed");
+    peer.told("ready");
+    peer.finish();
+
+    // The same host and key, so that user name and token are as long.
+    let string = format!("HostName=localhost;DeviceId=dev1;SharedAccessKey={KEY}");
+    let mut pair = Setup::with_string(string).hub(|hub| hub.host_name = "localhost".to_owned()).start();
+    pair.connect();
+    pair.run_until("ready", |pair| pair.has(is_ready));
+    let ours = pair.hub.traffic("dev1").expect("connected");
+    println!("ours: {ours:?}\ntheirs: {theirs:?}");
+    assert!(subscribed(&pair.hub) && ours.round_trips <= 2 && ours.round_trips < theirs.round_trips);
+    assert!(ours.received + ours.sent < theirs.received + theirs.sent);
 }
 
 #[test]

@@ -66,6 +66,17 @@ struct Delayed {
     frees: Option<u16>,
 }
 
+/// What a connection has cost, in MQTT's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Bytes from the client.
+    pub received: u64,
+    /// Bytes to the client.
+    pub sent: u64,
+    /// How often something went to the client after something had come from it.
+    pub round_trips: u32,
+}
+
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) state: State,
@@ -78,8 +89,9 @@ pub(super) struct Connection {
     /// When the last answer and the last PUBACK leave: none of a kind overtakes another, however delays change.
     leaves: [Instant; 2],
     pub(super) cut: Cut,
-    pub(super) received: u64,
-    sent: u64,
+    pub(super) traffic: Traffic,
+    /// What came in was answered: the next bytes from the client belong to another round trip.
+    answered: bool,
     /// When the hub gives up waiting for the client's next packet, and the span it waits.
     pub(super) silence: (Instant, Duration),
     pub(super) expires: Option<Instant>,
@@ -101,8 +113,8 @@ impl Connection {
             delayed: Vec::new(),
             leaves: [Instant::ZERO; 2],
             cut,
-            received: 0,
-            sent: 0,
+            traffic: Traffic::default(),
+            answered: true,
             silence: (now + wait, wait),
             expires: None,
             will: None,
@@ -183,17 +195,31 @@ impl Connection {
         }
     }
 
+    /// Takes bytes of the client's, not beyond the cut: whether it is reached.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> bool {
+        let allowed = self.cut.inbound.map_or(u64::MAX, |at| at.saturating_sub(self.traffic.received));
+        let len = bytes.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        self.traffic.received += len as u64;
+        self.answered &= len == 0;
+        self.inbox.extend(bytes.iter().take(len));
+        self.cut.inbound.is_some_and(|at| self.traffic.received >= at)
+    }
+
     /// Takes at most `max` bytes to send, not beyond the cut.
     pub(super) fn take(&mut self, max: usize) -> Vec<u8> {
-        let allowed = self.cut.outbound.map_or(u64::MAX, |at| at.saturating_sub(self.sent));
+        let allowed = self.cut.outbound.map_or(u64::MAX, |at| at.saturating_sub(self.traffic.sent));
         let len = self.outbox.len().min(max).min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        self.sent += len as u64;
+        self.traffic.sent += len as u64;
+        if len > 0 && !self.answered {
+            self.traffic.round_trips += 1;
+            self.answered = true;
+        }
         self.outbox.drain(..len).collect()
     }
 
     /// Whether the outbound cut is reached.
     pub(super) fn cut_reached(&self) -> bool {
-        self.cut.outbound.is_some_and(|at| self.sent >= at)
+        self.cut.outbound.is_some_and(|at| self.traffic.sent >= at)
     }
 
     /// Whether bytes wait to be sent.

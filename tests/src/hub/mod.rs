@@ -55,7 +55,7 @@ use method::Call;
 use registry::Entry;
 
 pub use config::{Cut, Faults, HubConfig};
-pub use connection::{CloseReason, ConnId, Violation};
+pub use connection::{CloseReason, ConnId, Traffic, Violation};
 pub use dps::{Dps, Enrollment, Registered};
 pub use message::{CloudMessage, MessageId, Outcome, SendError};
 pub use method::{CallId, CallResult};
@@ -130,12 +130,7 @@ impl Hub {
         if matches!(connection.state, State::Ended(_)) {
             return;
         }
-        let allowed = connection.cut.inbound.map_or(u64::MAX, |at| at.saturating_sub(connection.received));
-        let len = bytes.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        connection.received += len as u64;
-        connection.inbox.extend(bytes.iter().take(len));
-        let cut = connection.cut.inbound.is_some_and(|at| connection.received >= at);
-
+        let cut = connection.receive(bytes);
         if let Err(reason) = self.read_packets(conn) {
             self.end(conn, reason);
         } else if cut {
@@ -224,6 +219,12 @@ impl Hub {
     #[must_use]
     pub fn connection(&self, client_id: &str) -> Option<ConnId> {
         self.online.get(client_id).copied()
+    }
+
+    /// What the open connection of a client has cost so far.
+    #[must_use]
+    pub fn traffic(&self, client_id: &str) -> Option<Traffic> {
+        Some(self.conns.get(self.online.get(client_id)?)?.traffic)
     }
 
     /// What clients did wrong so far.
