@@ -37,7 +37,7 @@ impl Machine {
             if let Some(token) = this.accept_next.take() {
                 this.decide(&mut parts.storage, token, Decision::Accepted);
             }
-            if input.len() > this.unread {
+            if input.len() > this.unread as usize {
                 this.session.heard();
             }
             this.take_input(parts, input, handled)
@@ -82,7 +82,7 @@ impl Machine {
             }
         }
         if !input.is_empty() {
-            self.unread = input.len().saturating_sub(handled.consumed);
+            self.unread = input.len().saturating_sub(handled.consumed) as u32;
         }
         Ok(())
     }

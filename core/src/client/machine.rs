@@ -78,7 +78,7 @@ pub(crate) struct Machine {
     /// Bytes of the reserve at the front of `tx`.
     pub(super) reserve: u32,
     /// Bytes of input that were there at the end of the last call.
-    pub(super) unread: usize,
+    pub(super) unread: u32,
     pub(super) twin: TwinSync,
     pub(super) stream: Stream,
 }

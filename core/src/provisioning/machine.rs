@@ -13,7 +13,7 @@ use crate::error::{Error, RegistrationError, TimeoutReason, UsageError};
 use crate::event::Disconnected;
 use crate::packet::{Publish, subscribe};
 use crate::session::state::{Command, State};
-use crate::session::{Incoming, Lane, Lent, Session, Step};
+use crate::session::{Fatal, Incoming, Lane, Lent, Session, Step};
 use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -40,7 +40,7 @@ pub(super) struct Machine {
     number: u32,
     outstanding: bool,
     /// Bytes of input that were there at the end of the last call.
-    unread: usize,
+    unread: u32,
 }
 
 /// The service's name for what it does; empty before it does anything.
@@ -153,7 +153,7 @@ impl Machine {
             while let Some(reason) = this.pace.pop_due(this.session.now()) {
                 match reason {
                     TimeoutReason::Registration => {
-                        this.session.fail(&mut parts.storage, Error::TimedOut(TimeoutReason::Registration));
+                        this.session.fail(&mut parts.storage, Fatal::TimedOut(TimeoutReason::Registration));
                     }
                     // Time to ask, or to ask again what was not answered.
                     _ => this.ask(),
@@ -218,7 +218,7 @@ impl Machine {
         handled: &mut ProvisioningHandled<'i>,
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            if input.len() > this.unread {
+            if input.len() > this.unread as usize {
                 this.session.heard();
             }
             this.take_input(parts, input, handled)
@@ -247,7 +247,7 @@ impl Machine {
             }
         }
         if !input.is_empty() {
-            self.unread = input.len().saturating_sub(handled.consumed);
+            self.unread = input.len().saturating_sub(handled.consumed) as u32;
         }
         Ok(())
     }
@@ -347,7 +347,7 @@ impl Machine {
         error: RegistrationError,
         payload: &'i [u8],
     ) -> Option<ProvisioningEvent<'i>> {
-        self.session.fail(&mut parts.storage, Error::Registration(error));
+        self.session.fail(&mut parts.storage, Fatal::Registration(error));
         Some(ProvisioningEvent::Refused { error, payload })
     }
 }

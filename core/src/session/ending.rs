@@ -1,6 +1,6 @@
 //! How a connection ended, as far as MQTT can tell.
 
-use crate::error::Error;
+use crate::error::{ConnectRefusal, Error, PeerError, RegistrationError, TimeoutReason};
 use crate::storage::Ticket;
 use crate::time::Duration;
 
@@ -38,6 +38,27 @@ pub enum LastSent {
     MethodAnswer,
     /// A request to the Device Provisioning Service.
     Registration,
+}
+
+/// The errors that end a connection: those of [`Error`] that are small.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fatal {
+    Peer(PeerError),
+    Registration(RegistrationError),
+    Refused(ConnectRefusal),
+    TimedOut(TimeoutReason),
+}
+
+impl From<Fatal> for Error {
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn from(fatal: Fatal) -> Self {
+        match fatal {
+            Fatal::Peer(error) => Self::Peer(error),
+            Fatal::Registration(error) => Self::Registration(error),
+            Fatal::Refused(refusal) => Self::Refused(refusal),
+            Fatal::TimedOut(reason) => Self::TimedOut(reason),
+        }
+    }
 }
 
 /// How a connection ended, until the application is told; the rest of that the session knows besides.

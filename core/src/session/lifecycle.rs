@@ -4,9 +4,9 @@ use super::ending::Ending;
 use super::state::{self, Command, State, Trigger};
 use super::timer::Mark;
 use super::transmit::{Lend, Lent, Ping};
-use super::{DisconnectReason, Ended, POISON_CUTS, Session};
+use super::{DisconnectReason, Ended, Fatal, POISON_CUTS, Session};
 use crate::config::Settings;
-use crate::error::{Error, TimeoutReason, UsageError};
+use crate::error::{TimeoutReason, UsageError};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
 use core::ops::Range;
@@ -78,7 +78,7 @@ impl Session {
             | TimeoutReason::Suback
             | TimeoutReason::Pingresp
             | TimeoutReason::Puback
-            | TimeoutReason::Send => self.fail(storage, Error::TimedOut(self.stalled_by(reason))),
+            | TimeoutReason::Send => self.fail(storage, Fatal::TimedOut(self.stalled_by(reason))),
             TimeoutReason::KeepAlive => self.ping = Ping::Due,
             TimeoutReason::Request => self.expire(storage.slots),
             TimeoutReason::Drain => self.begin_close(settings),
@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// The peer or a deadline ended the connection for good.
-    pub(crate) fn fail(&mut self, storage: &mut Storage<'_>, error: Error) {
+    pub(crate) fn fail(&mut self, storage: &mut Storage<'_>, error: Fatal) {
         if state::next(self.state, Trigger::Fatal).is_some() {
             self.error = Some(error);
             self.end(storage, Trigger::Fatal);
@@ -210,7 +210,7 @@ impl Session {
     /// Takes what the application is to be told of the connection's end.
     pub(crate) fn take_ended(&mut self) -> Option<Ended> {
         let Ending { requested, suspect, ready_for } = self.ending.take()?;
-        let reason = match self.error {
+        let reason = match self.error() {
             Some(error) => DisconnectReason::Failed(error),
             None if requested => DisconnectReason::Requested,
             None => DisconnectReason::TransportClosed,
@@ -226,7 +226,7 @@ impl Session {
     fn end(&mut self, storage: &mut Storage<'_>, trigger: Trigger) {
         let requested = self.state == State::Closing || trigger == Trigger::Disconnect;
         // An application that does not supply says nothing about the hub.
-        let own = cfg!(feature = "stream") && self.error == Some(Error::TimedOut(TimeoutReason::Supply));
+        let own = cfg!(feature = "stream") && self.error == Some(Fatal::TimedOut(TimeoutReason::Supply));
         if !requested && !own && self.in_flight > 0 && !self.acked {
             self.cuts = self.cuts.saturating_add(1);
             self.careful |= self.cuts >= POISON_CUTS;

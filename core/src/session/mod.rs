@@ -21,8 +21,8 @@ mod supply;
 mod timer;
 mod transmit;
 
-pub(crate) use ending::Ended;
 pub use ending::{DisconnectReason, LastSent};
+pub(crate) use ending::{Ended, Fatal};
 pub use queue::Withdrawn;
 pub(crate) use queue::{Body, Ident};
 pub(crate) use receive::{Incoming, Step};
@@ -116,7 +116,7 @@ pub(crate) struct Session {
     /// Acknowledgements that matched nothing. They do no harm, but tell of a confused peer.
     stray: u32,
     /// The fatal error that is repeated until `connect`.
-    error: Option<Error>,
+    error: Option<Fatal>,
 
     /// Where moments count from: the latest `connect`, or later.
     base: Instant,
@@ -179,8 +179,8 @@ impl Session {
         self.state
     }
 
-    pub(crate) const fn error(&self) -> Option<Error> {
-        self.error
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.error.map(Error::from)
     }
 
     pub(crate) const fn generation(&self) -> u16 {

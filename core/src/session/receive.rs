@@ -3,7 +3,7 @@
 use super::state::State;
 use super::timer::Mark;
 use super::transmit::Ping;
-use super::{SUBSCRIBE_ID, Session};
+use super::{Fatal, SUBSCRIBE_ID, Session};
 use crate::config::Settings;
 use crate::error::{ConnectRefusal, Error, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
@@ -101,7 +101,7 @@ impl Session {
             // As if what follows came in another call (law 8).
             self.settle(storage, settings);
         }
-        if let Some(error) = self.error {
+        if let Some(error) = self.error() {
             return Err(error);
         }
         let listens = !matches!(self.state, State::Offline | State::Closing);
@@ -125,8 +125,8 @@ impl Session {
     ) -> bool {
         let rest = input.get(*consumed..).unwrap_or_default();
         let error = match (self.step(storage, settings, rest, step), &step.incoming) {
-            (Err(error), _) => Error::Peer(error),
-            (Ok(()), Incoming::Refused(refusal)) => Error::Refused(*refusal),
+            (Err(error), _) => Fatal::Peer(error),
+            (Ok(()), Incoming::Refused(refusal)) => Fatal::Refused(*refusal),
             (Ok(()), Incoming::Needs(bytes)) => {
                 *needed = *bytes;
                 return false;

@@ -133,7 +133,7 @@ impl Session {
         assert!(matches!(self.skip, Skip::None), "no message is larger than the buffer");
         let error = match self.error {
             None => 0,
-            Some(Error::TimedOut(reason)) => 1 + reason as u8,
+            Some(Fatal::TimedOut(reason)) => 1 + reason as u8,
             Some(error) => panic!("a hub that makes no mistakes: {error:?}"),
         };
         let mut named: Vec<u16> = Vec::new();

@@ -19,8 +19,8 @@ use zeroize::Zeroize;
 /// Bytes of a PUBACK.
 const PUBACK_LEN: usize = 4;
 
-/// Acknowledgements lent together: eight PUBACKs.
-const CONTROL: usize = 8 * PUBACK_LEN;
+/// Acknowledgements lent together: six PUBACKs.
+const CONTROL: usize = 6 * PUBACK_LEN;
 
 /// The control packet, or several acknowledgements, being lent.
 #[derive(Clone, Copy, Debug)]
