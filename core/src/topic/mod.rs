@@ -132,14 +132,15 @@ pub enum Inbound<'i> {
 #[must_use]
 #[cfg_attr(target_os = "none", inline(never))]
 pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
-    if let Some(rest) = below(topic, features::TWIN) {
+    // What comes most often, and is told by its first byte, first.
+    if let Some(rest) = device.strip(topic) {
+        message::parse(rest, device)
+    } else if let Some(rest) = below(topic, features::TWIN) {
         twin::response(rest)
     } else if let Some(rest) = below(topic, features::DESIRED) {
         twin::desired(rest)
     } else if let Some(rest) = below(topic, features::METHODS) {
         method::parse(rest)
-    } else if let Some(rest) = device.strip(topic) {
-        message::parse(rest, device)
     } else {
         Inbound::Unknown
     }

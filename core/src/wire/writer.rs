@@ -139,8 +139,9 @@ impl<'b> Writer<'b> {
     /// Overwrites bytes that were put before at `at`.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
-        let to = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len()));
-        copy(to.unwrap_or_default(), bytes);
+        if let Some(to) = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len())) {
+            to.copy_from_slice(bytes);
+        }
     }
 
     /// Appends `value` in decimal digits, as topics and SAS tokens carry numbers.
