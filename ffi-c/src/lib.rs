@@ -12,7 +12,7 @@
 //! | `registration`, `provisioning` | the Device Provisioning Service |
 //! | `websocket` | port 443 |
 //! | [`telemetry`], `parts`, [`event`], [`stream`], `translate`, [`properties`], [`request`] | what goes out and what comes in |
-//! | [`json`], [`pnp`] | values of twins; IoT Plug and Play |
+//! | [`json`], [`pnp`], [`patch`] | values of twins; IoT Plug and Play |
 //! | [`rx`] | a receive buffer |
 //! | [`auth`], `key` | connection strings and SAS tokens |
 //! | [`retry`] | when to connect again |
@@ -41,6 +41,7 @@ pub mod json;
 pub mod key;
 #[cfg(feature = "stream")]
 pub mod parts;
+pub mod patch;
 pub mod pnp;
 pub mod properties;
 #[cfg(feature = "provisioning")]

@@ -3,7 +3,9 @@
 
 #[cfg(feature = "websocket")]
 use crate::websocket::*;
-use crate::{auth::*, client::*, config::*, error::*, event::*, json::*, pnp::*, properties::*, request::*, retry::*};
+use crate::{
+    auth::*, client::*, config::*, error::*, event::*, json::*, patch::*, pnp::*, properties::*, request::*, retry::*,
+};
 #[cfg(feature = "provisioning")]
 use crate::{provisioning::*, registration::*};
 use crate::{state::*, stream::*, telemetry::*, types::*};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// In the order in which the header has their functions.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     "version",
     "types",
     "status",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 24] = [
     "properties",
     "json",
     "pnp",
+    "patch",
     "state",
     "auth",
     "key",

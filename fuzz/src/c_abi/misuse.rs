@@ -7,6 +7,7 @@ use iothub::config::{iothub_config_init, iothub_storage};
 use iothub::error::iothub_client_last_error;
 use iothub::json::*;
 use iothub::key::*;
+use iothub::patch::*;
 use iothub::pnp::*;
 use iothub::properties::*;
 use iothub::request::iothub_request_keep;
