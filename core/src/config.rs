@@ -9,6 +9,23 @@ use crate::time::Duration;
 use crate::topic::{Features, PropertySource, SystemProperties};
 use core::fmt;
 
+/// Whether what the hub publishes is looked at in this build. If not, nothing is subscribed, and what comes all the same
+/// is passed over. Code behind it that is always compiled, and left out where this is false, needs no second version.
+pub(crate) const INBOUND: bool = cfg!(feature = "inbound");
+
+/// Whether twins are known in this build.
+pub(crate) const TWIN: bool = cfg!(feature = "twin");
+
+/// All that a device or a module can subscribe to in this build.
+pub(crate) fn offered(identity: &Identity<'_>) -> Features {
+    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
+    match (INBOUND, TWIN) {
+        (false, _) => Features::NONE,
+        (true, false) => all.difference(Features::TWIN.union(Features::DESIRED)),
+        (true, true) => all,
+    }
+}
+
 /// The identity of a device or module and its settings.
 ///
 /// ```
@@ -28,10 +45,7 @@ impl<'a> Config<'a> {
     /// The default settings for `identity`: every feature it can have, twin synchronisation included.
     #[must_use]
     pub fn new(identity: Identity<'a>) -> Self {
-        let mut features = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
-        if !cfg!(feature = "twin") {
-            features = features.difference(Features::TWIN.union(Features::DESIRED));
-        }
+        let features = offered(&identity);
         Self { identity, settings: Settings { features, twin_sync: true, ..Settings::default() } }
     }
 }

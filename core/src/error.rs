@@ -90,7 +90,7 @@ pub enum UsageError {
     },
     /// A reported patch breaks a rule of device twins.
     BadPatch(PatchRule),
-    /// The module-only or device-only feature does not fit the identity.
+    /// The module-only or device-only feature does not fit the identity, or is not in this build.
     WrongIdentity,
     /// A setting is outside its range.
     BadSetting(Setting),

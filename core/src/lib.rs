@@ -110,6 +110,7 @@ pub mod event;
 mod owned;
 pub mod packet;
 pub mod pnp;
+#[cfg(feature = "inbound")]
 pub mod provisioning;
 pub mod retry;
 mod session;
@@ -131,6 +132,7 @@ pub use event::Event;
 pub use owned::{OwnedClient, OwnedEvent, OwnedLimits, RxBytes};
 #[cfg(feature = "alloc")]
 pub use provisioning::OwnedProvisioningClient;
+#[cfg(feature = "inbound")]
 pub use provisioning::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 pub use session::State;
 pub use storage::{Inbound, RxBuffer, Slot, Storage};

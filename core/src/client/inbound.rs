@@ -2,6 +2,7 @@
 
 use super::lifecycle::disconnected;
 use super::machine::{Machine, Parts, device};
+use crate::config::{INBOUND, TWIN};
 use crate::error::Error;
 use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{PacketId, Publish, Suback};
@@ -34,7 +35,7 @@ impl Machine {
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         self.at(parts, now, |this, parts| {
-            if let Some(token) = this.accept_next.take() {
+            if INBOUND && let Some(token) = this.accept_next.take() {
                 this.decide(&mut parts.storage, token, Decision::Accepted);
             }
             if input.len() > this.unread as usize {
@@ -93,7 +94,7 @@ impl Machine {
         if let Some(end) = self.stream_end(parts) {
             return Some(end);
         }
-        if let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
+        if TWIN && let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
             let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
             return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
         }
@@ -115,27 +116,27 @@ impl Machine {
     #[cfg_attr(target_os = "none", inline(never))]
     fn event<'i>(&mut self, parts: &mut Parts<'_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
         *event = match *incoming {
-            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) => self.waiting_event(parts),
             Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
-            Incoming::Publish { ref publish, skipped } => {
+            Incoming::Publish { ref publish, skipped } if INBOUND => {
                 let inbound = topic::parse(publish.topic, device(&parts.config.identity));
                 self.publish(parts, publish, inbound, skipped)
             }
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
-                if self.wanted.is_empty() {
+                if !INBOUND || self.wanted.is_empty() {
                     self.now_ready(parts);
                 } else {
                     self.want_subscribe();
                 }
                 Some(Event::Connected { session_present })
             }
-            Incoming::Subscribed(ref suback) => self.subscribed(parts, suback),
-            Incoming::Piece { bytes, last } => {
+            Incoming::Subscribed(ref suback) if INBOUND => self.subscribed(parts, suback),
+            Incoming::Piece { bytes, last } if INBOUND => {
                 self.twin.read(bytes);
                 let event = self.stream_piece(parts, bytes, last);
                 if event.is_none() && last { self.skipped_response(parts) } else { event }
             }
+            _ => self.waiting_event(parts),
         };
     }
 

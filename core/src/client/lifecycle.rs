@@ -3,7 +3,7 @@
 use super::machine::{Machine, Parts, check_features, finish_reserve};
 use super::telemetry::check_output;
 use crate::auth::Identity;
-use crate::config::{ConnectOptions, Telemetry};
+use crate::config::{ConnectOptions, INBOUND, Telemetry};
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
 use crate::packet::{Connect, WillFields, connect};
@@ -111,7 +111,7 @@ impl Machine {
     /// Has a SUBSCRIBE sent if a filter is wanted that was not asked for on this connection.
     pub(super) fn want_subscribe(&mut self) {
         let missing = self.wanted.difference(self.granted).difference(self.refused).difference(self.asked);
-        self.session.wants_subscribe = self.session.state().is_connected() && !missing.is_empty();
+        self.session.wants_subscribe = INBOUND && self.session.state().is_connected() && !missing.is_empty();
     }
 
     pub(crate) fn handle_timeout(&mut self, parts: &mut Parts<'_>, now: Instant) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use super::stream::Stream;
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::{Config, Settings};
+use crate::config::{Config, INBOUND, Settings, offered};
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
 use crate::packet::Connect;
@@ -191,10 +191,9 @@ impl Machine {
     }
 }
 
-/// Messages are for devices, inputs for modules.
+/// Messages are for devices, inputs for modules, and some builds have less.
 pub(super) fn check_features(identity: &Identity<'_>, features: Features) -> Result<(), UsageError> {
-    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
-    if all.contains(features) { Ok(()) } else { Err(UsageError::WrongIdentity) }
+    if offered(identity).contains(features) { Ok(()) } else { Err(UsageError::WrongIdentity) }
 }
 
 /// Puts the fixed header before a body that was put into the reserve, the longest header's distance from its front.
@@ -220,8 +219,9 @@ pub(super) fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
     .put_body(&mut connect);
     let password = identity.token_capacity(None).saturating_add(2);
     let mut subscribe = Writer::new(&mut []);
-    let all = if identity.module_id.is_some() { Features::ALL_MODULE } else { Features::ALL_DEVICE };
-    super::outbound::put_subscribe(&mut subscribe, device(identity), all);
+    if INBOUND {
+        super::outbound::put_subscribe(&mut subscribe, device(identity), offered(identity));
+    }
     let mut get = Writer::new(&mut []);
     super::twin::put_sync_get(&mut get, 0);
 

@@ -1,6 +1,7 @@
 //! Bytes out: the session says which packet is next; those that name topics are written here.
 
 use super::machine::{Machine, Parts, finish_reserve};
+use crate::config::INBOUND;
 use crate::error::Error;
 use crate::packet::{PacketId, QoS, subscribe};
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
@@ -16,8 +17,8 @@ impl Machine {
         }
         match self.session.next_lane(&parts.storage, &parts.config.settings) {
             None => {}
-            Some(Lane::Subscribe) => self.lend_subscribe(parts),
-            Some(Lane::Request) => self.lend_sync_get(parts),
+            Some(Lane::Subscribe) if INBOUND => self.lend_subscribe(parts),
+            Some(Lane::Request) if INBOUND => self.lend_sync_get(parts),
             Some(lane) => self.session.lend(&mut parts.storage, lane),
         }
     }

@@ -5,7 +5,7 @@ use super::state::{self, Command, State, Trigger};
 use super::timer::Mark;
 use super::transmit::{Lend, Lent, Ping};
 use super::{DisconnectReason, Ended, Fatal, POISON_CUTS, Session};
-use crate::config::Settings;
+use crate::config::{INBOUND, Settings, TWIN};
 use crate::error::{TimeoutReason, UsageError};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Instant;
@@ -80,7 +80,7 @@ impl Session {
             | TimeoutReason::Puback
             | TimeoutReason::Send => self.fail(storage, Fatal::TimedOut(self.stalled_by(reason))),
             TimeoutReason::KeepAlive => self.ping = Ping::Due,
-            TimeoutReason::Request => self.expire(storage.slots),
+            TimeoutReason::Request if TWIN => self.expire(storage.slots),
             TimeoutReason::Drain => self.begin_close(settings),
             TimeoutReason::Close => self.finish_close(storage),
             // Those of the session's user.
@@ -89,6 +89,7 @@ impl Session {
             | TimeoutReason::Credential
             | TimeoutReason::Poll
             | TimeoutReason::Registration
+            | TimeoutReason::Request
             // Another name for `Send`.
             | TimeoutReason::Supply => {}
         }
@@ -131,7 +132,7 @@ impl Session {
     }
 
     pub(crate) fn has_flagged(&self) -> bool {
-        !self.flagged.is_empty()
+        TWIN && !self.flagged.is_empty()
     }
 
     /// A response to the twin request `ticket` came: what kind it is; `None` if none is open under that name.
@@ -240,8 +241,12 @@ impl Session {
         let half_sent = core::mem::replace(&mut self.lend, Lend::NOTHING).slot();
         self.end_lend(storage.slots, half_sent);
         self.cut_telemetry(storage.slots);
-        self.cut_answers(storage.slots);
-        self.cut_requests(storage.slots);
+        if INBOUND {
+            self.cut_answers(storage.slots);
+        }
+        if TWIN {
+            self.cut_requests(storage.slots);
+        }
         self.window.clear();
         self.timers = super::Timers::new();
         self.ping = Ping::Idle;

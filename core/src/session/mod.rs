@@ -31,7 +31,7 @@ pub use state::State;
 pub(crate) use supply::Wish;
 pub(crate) use transmit::{Lane, Lent};
 
-use crate::config::Settings;
+use crate::config::{Settings, TWIN};
 use crate::error::{Error, TimeoutReason};
 use crate::storage::arena::Arena;
 use crate::storage::list::{List, NONE, Through};
@@ -221,7 +221,7 @@ impl Session {
     /// Counts moments from `base`, which is now. What is past is past all the same.
     fn rebase(&mut self, slots: &mut [Slot], base: Instant) {
         let span = self.now.since_start();
-        let mut next = self.waiting.first();
+        let mut next = if TWIN { self.waiting.first() } else { NONE };
         while let Some(slot) = slots.get_mut(usize::from(next)) {
             slot.deadline = slot.deadline.rebased(span);
             next = self.waiting.after(slots, next);
@@ -234,7 +234,8 @@ impl Session {
     /// The next deadline and its reason.
     fn due(&self, slots: &[Slot], settings: &Settings) -> Option<(Moment, TimeoutReason)> {
         let (mut at, mut reason) = self.timers.next();
-        if let Some(slot) = slots.get(usize::from(self.waiting.first()))
+        if TWIN
+            && let Some(slot) = slots.get(usize::from(self.waiting.first()))
             && slot.deadline < at
         {
             (at, reason) = (slot.deadline, TimeoutReason::Request);

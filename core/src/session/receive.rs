@@ -4,7 +4,7 @@ use super::state::State;
 use super::timer::Mark;
 use super::transmit::Ping;
 use super::{Fatal, SUBSCRIBE_ID, Session};
-use crate::config::Settings;
+use crate::config::{INBOUND, Settings};
 use crate::error::{ConnectRefusal, Error, PeerError, TimeoutReason, Violation};
 use crate::packet::publish::{self, Head};
 use crate::packet::{Connack, Kind, PacketId, Publish, QoS, Suback, connack, subscribe};
@@ -155,8 +155,8 @@ impl Session {
         step.took(0, Incoming::Needs(0));
         match self.skip {
             Skip::None => self.packet(storage, settings, input, step),
-            Skip::Topic { left, first, after } => self.skip_topic(input, left, first, after, step),
-            Skip::Payload { left } => {
+            Skip::Topic { left, first, after } if INBOUND => self.skip_topic(input, left, first, after, step),
+            Skip::Topic { left, .. } | Skip::Payload { left } => {
                 self.skip_payload(input, left, step);
                 Ok(())
             }
@@ -175,12 +175,18 @@ impl Session {
         self.check_turn(kind).map_err(|kind| at(first, kind, 0))?;
         let Some(header) = frame::header(input)? else { return Ok(()) };
         kind.check_length(&header)?;
+        if !INBOUND && kind == Kind::Publish {
+            // Nothing was subscribed: of an earlier program perhaps, whose session the hub has kept.
+            self.skip = Skip::Payload { left: header.remaining };
+            step.took(usize::from(header.len), Incoming::Nothing);
+            return Ok(());
+        }
         let (total, buffer) = (header.total(), settings.max_packet as usize);
         let limit = if kind == Kind::Publish { settings.packet_limit as usize } else { buffer };
         if total > limit {
             return Err(at(first, Violation::TooLarge, 1));
         }
-        if total > buffer {
+        if INBOUND && total > buffer {
             return self.oversize(buffer, &header, input, step);
         }
         let Some(packet) = input.get(..total) else {
@@ -191,7 +197,7 @@ impl Session {
         let mut fields = Fields::new(&header, packet);
         step.incoming = Incoming::Nothing;
         match kind {
-            Kind::Publish => {
+            Kind::Publish if INBOUND => {
                 let publish = publish::parse(&header, packet)?;
                 step.incoming = Incoming::Publish { publish, skipped: None };
             }
@@ -205,7 +211,7 @@ impl Session {
                 }
                 Connack { session_present, .. } => step.incoming = Incoming::Accepted { session_present },
             },
-            Kind::Suback => {
+            Kind::Suback if INBOUND => {
                 let suback = subscribe::parse(&mut fields)?;
                 if suback.id.get() != SUBSCRIBE_ID || self.subscribing == 0 {
                     self.stray(storage.slots, first, suback.id)?;
@@ -231,7 +237,7 @@ impl Session {
                 self.ping = Ping::Idle;
                 self.timers.disarm(TimeoutReason::Pingresp);
             }
-            Kind::Pingresp => self.count_stray(),
+            Kind::Publish | Kind::Suback | Kind::Pingresp => self.count_stray(),
         }
         step.consumed = total;
         Ok(())

@@ -7,7 +7,7 @@
 use super::state::{State, Trigger};
 use super::timer::Mark;
 use super::{LastSent, Session};
-use crate::config::Settings;
+use crate::config::{INBOUND, Settings, TWIN};
 use crate::error::{TimeoutReason, UsageError};
 use crate::packet::{self, publish};
 use crate::storage::list::NONE;
@@ -146,18 +146,18 @@ impl Session {
             State::Subscribing | State::Ready | State::Draining => {
                 let draining = self.state == State::Draining;
                 let ready = self.state == State::Ready;
-                if self.wants_subscribe && !draining && self.subscribing == 0 {
+                if INBOUND && self.wants_subscribe && !draining && self.subscribing == 0 {
                     return Some(Lane::Subscribe);
                 }
-                if self.wants_request && ready {
+                if INBOUND && self.wants_request && ready {
                     return Some(Lane::Request);
                 }
                 if self.ping == Ping::Due || self.window.next_ack(storage.inbound).is_some() {
                     return Some(Lane::Control);
                 }
-                let mut slot = self.answers.first();
+                let mut slot = if INBOUND { self.answers.first() } else { NONE };
                 // A request that overtakes the SUBSCRIBE for its answer would not hear it.
-                if slot == NONE && ready && !self.wants_subscribe {
+                if INBOUND && slot == NONE && ready && !self.wants_subscribe {
                     slot = self.requests.first();
                 }
                 if slot == NONE && ready {
@@ -303,7 +303,7 @@ impl Session {
                 }
             }
             Lent::Subscribe => {
-                if self.subscribing > 0 {
+                if INBOUND && self.subscribing > 0 {
                     self.arm_after(TimeoutReason::Suback, settings.subscribe_timeout);
                 }
             }
@@ -332,12 +332,12 @@ impl Session {
                     self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
                 }
             }
-            SlotKind::TwinGet | SlotKind::TwinReport => {
+            SlotKind::TwinGet | SlotKind::TwinReport if TWIN => {
                 // Anew: the hub's time begins now.
                 self.waiting.remove(storage.slots, index);
                 self.await_answer(storage.slots, index, settings.request_timeout);
             }
-            SlotKind::Telemetry0 | SlotKind::Answer | SlotKind::Free => {}
+            _ => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! that was left does not. This memory is apart from `tx`, so that nothing the application queues can block
 //! an acknowledgement (law 12).
 
+use crate::config::INBOUND;
 use crate::packet::PacketId;
 
 /// A record of one delivered message. The caller gives an array of them and never looks inside.
@@ -117,7 +118,7 @@ impl Window {
 
     /// The oldest message's id, if it is accepted.
     pub(crate) fn accepted(&self, records: &[Inbound]) -> Option<PacketId> {
-        let record = records.get(usize::from(self.start)).filter(|_| self.len > 0)?;
+        let record = records.get(usize::from(self.start)).filter(|_| INBOUND && self.len > 0)?;
         record.id.filter(|_| record.decision == Decision::Accepted)
     }
 
