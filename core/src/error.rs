@@ -18,6 +18,7 @@ pub use websocket::{WebSocketError, WebSocketViolation};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum Error {
     /// The call was wrong. Nothing changed.
     Usage(UsageError),
@@ -45,6 +46,7 @@ impl Error {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum UsageError {
     /// `now` is above [`Instant::MAX`](crate::time::Instant::MAX).
     BadInstant,
@@ -179,6 +181,7 @@ pub enum PatchRule {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum CapacityError {
     /// The packet does not fit now. It will when something in flight is settled.
     TxFull {

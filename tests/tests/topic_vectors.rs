@@ -142,11 +142,17 @@ fn request_and_answer_topics_sent() {
     let sent = &topics()["sent"];
     let number = |case: &Value| case["request_id"].as_u64().and_then(|id| u32::try_from(id).ok()).expect("a number");
     each(&sent["twin_get"], |case| {
-        let topic = written(|writer| twin::put_get_topic(writer, &mut |writer| writer.put_decimal(number(case))));
+        let topic = written(|writer| {
+            twin::put_get_topic(writer);
+            writer.put_decimal(number(case));
+        });
         assert_eq!(topic, case["topic"]);
     });
     each(&sent["twin_report"], |case| {
-        let topic = written(|writer| twin::put_report_topic(writer, &mut |writer| writer.put_decimal(number(case))));
+        let topic = written(|writer| {
+            twin::put_report_topic(writer);
+            writer.put_decimal(number(case));
+        });
         assert_eq!(topic, case["topic"]);
     });
     each(&sent["method_response"], |case| {

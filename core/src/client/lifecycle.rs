@@ -1,9 +1,9 @@
 //! How a connection begins and ends, and what time does to it.
 
-use super::machine::{Machine, Parts, check_features, finish_reserve};
+use super::machine::{Machine, Parts, check_features, device, finish_reserve};
 use super::telemetry::check_output;
 use crate::auth::Identity;
-use crate::config::{ConnectOptions, INBOUND, Telemetry};
+use crate::config::{ConnectOptions, INBOUND, Settings, Telemetry};
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
 use crate::packet::{Connect, WillFields, connect};
@@ -49,28 +49,9 @@ impl Machine {
     /// Writes CONNECT into the reserve, whole or not at all.
     #[cfg_attr(target_os = "none", inline(never))]
     fn write_connect(&self, parts: &mut Parts<'_>, options: &ConnectOptions<'_>) -> Result<Range<u32>, Error> {
-        let (identity, settings, device) =
-            (&parts.config.identity, &parts.config.settings, super::machine::device(&parts.config.identity));
         let room = parts.storage.tx.get_mut(..self.reserve as usize).unwrap_or_default();
-        let mut topic_len = 0;
-        let mut will_topic = |w: &mut Writer<'_>| {
-            if let Some(will) = options.will {
-                let before = w.len();
-                telemetry::put_topic(w, device, will.system, will.properties);
-                topic_len = w.len().saturating_sub(before);
-            }
-        };
-        let will = options.will.map(|will| (will.payload, will.qos));
-        let mut connect = Connect {
-            client_id: &mut |w| identity.put_client_id(w),
-            user_name: &mut |w| identity.put_user_name(w),
-            password: options.password.map(str::as_bytes),
-            keep_alive: settings.keep_alive,
-            clean_session: settings.clean_session,
-            will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
-        };
         let mut writer = frame::body_writer(room, frame::MAX_HEADER);
-        connect.put_body(&mut writer);
+        let topic_len = put_connect(&mut writer, &parts.config.identity, &parts.config.settings, options);
         let remaining = writer.len();
         let outcome = match finish_reserve(room, connect::FIRST, remaining) {
             _ if topic_len > MAX_TEXT => Err(UsageError::TopicTooLong { len: topic_len }.into()),
@@ -133,6 +114,35 @@ impl Machine {
     pub(super) fn credential_expires(&self) -> bool {
         self.credential_due && self.session.state() == State::Ready && !self.ready
     }
+}
+
+/// Puts the body of CONNECT. Gives the length of the will's topic.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(super) fn put_connect(
+    writer: &mut Writer<'_>,
+    identity: &Identity<'_>,
+    settings: &Settings,
+    options: &ConnectOptions<'_>,
+) -> usize {
+    let mut topic_len = 0;
+    let mut will_topic = |w: &mut Writer<'_>| {
+        if let Some(will) = options.will {
+            let before = w.len();
+            telemetry::put_topic(w, device(identity), will.system, will.properties);
+            topic_len = w.len().saturating_sub(before);
+        }
+    };
+    let will = options.will.map(|will| (will.payload, will.qos));
+    let mut connect = Connect {
+        client_id: &mut |w| identity.put_client_id(w),
+        user_name: &mut |w| identity.put_user_name(w),
+        password: options.password.map(str::as_bytes),
+        keep_alive: settings.keep_alive,
+        clean_session: settings.clean_session,
+        will: will.map(|(message, qos)| WillFields { topic: &mut will_topic, message, qos, retain: false }),
+    };
+    connect.put_body(writer);
+    topic_len
 }
 
 /// What was known when the connection ended, in the application's terms.

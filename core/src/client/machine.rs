@@ -3,10 +3,9 @@
 use super::stream::Stream;
 use super::twin::TwinSync;
 use crate::auth::Identity;
-use crate::config::{Config, INBOUND, Settings, offered};
+use crate::config::{Config, ConnectOptions, INBOUND, Settings, offered};
 use crate::error::{CapacityError, Error, Setting, TimeoutReason, UsageError};
 use crate::event::{MessageToken, RequestId};
-use crate::packet::Connect;
 use crate::session::Session;
 use crate::session::state::State;
 use crate::storage::list::NONE;
@@ -208,15 +207,7 @@ pub(super) fn finish_reserve(room: &mut [u8], first: u8, remaining: usize) -> Re
 pub(super) fn reserve(identity: &Identity<'_>, settings: &Settings) -> usize {
     // What is put into no room is counted.
     let mut connect = Writer::new(&mut []);
-    Connect {
-        client_id: &mut |w| identity.put_client_id(w),
-        user_name: &mut |w| identity.put_user_name(w),
-        password: None,
-        keep_alive: settings.keep_alive,
-        clean_session: settings.clean_session,
-        will: None,
-    }
-    .put_body(&mut connect);
+    super::lifecycle::put_connect(&mut connect, identity, settings, &ConnectOptions::default());
     let password = identity.token_capacity(None).saturating_add(2);
     let mut subscribe = Writer::new(&mut []);
     if INBOUND {

@@ -70,7 +70,7 @@ impl Machine {
 
 pub(super) const fn put_sync_get(_: &mut Writer<'_>, _number: u16) {}
 
-#[cfg(test)]
+#[cfg(all(test, feature = "inbound"))]
 mod tests {
     use crate::auth::Identity;
     use crate::time::Instant;

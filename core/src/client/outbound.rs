@@ -3,7 +3,7 @@
 use super::machine::{Machine, Parts, finish_reserve};
 use crate::config::INBOUND;
 use crate::error::Error;
-use crate::packet::{PacketId, QoS, subscribe};
+use crate::packet::subscribe;
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
 use crate::time::Instant;
 use crate::topic::{Device, Features, put_filter};
@@ -55,11 +55,11 @@ impl Machine {
 
 /// The body of a SUBSCRIBE for `features`.
 pub(super) fn put_subscribe(w: &mut Writer<'_>, device: Device<'_>, features: Features) {
-    let Some(id) = PacketId::new(SUBSCRIBE_ID) else { return };
-    subscribe::put_body(w, id, &mut |w| {
-        for feature in features.iter() {
-            let qos = if feature.qos() == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-            subscribe::put_filter(w, &mut |w| put_filter(w, device, feature), qos);
-        }
-    });
+    w.put_u16(SUBSCRIBE_ID);
+    for feature in features.iter() {
+        let filter = w.begin_text();
+        put_filter(w, device, feature);
+        w.end_text(filter);
+        w.put_u8(feature.qos());
+    }
 }

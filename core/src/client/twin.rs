@@ -350,7 +350,8 @@ impl<'i> Document<'i> {
 /// The body of a GET of synchronisation.
 pub(super) fn put_sync_get(w: &mut Writer<'_>, number: u16) {
     let topic = w.begin_text();
-    twin::put_get_topic(w, &mut |w| put_request_id(w, Request::Sync(number)));
+    twin::put_get_topic(w);
+    put_request_id(w, Request::Sync(number));
     w.end_text(topic);
 }
 
@@ -361,11 +362,11 @@ struct Outgoing<'m> {
 
 impl Body for Outgoing<'_> {
     fn put_topic(&self, w: &mut Writer<'_>, ident: Ident) -> Result<(), UsageError> {
-        let mut request_id = |w: &mut Writer<'_>| put_request_id(w, Request::Application(ident.ticket));
         match self.patch {
-            Some(_) => twin::put_report_topic(w, &mut request_id),
-            None => twin::put_get_topic(w, &mut request_id),
+            Some(_) => twin::put_report_topic(w),
+            None => twin::put_get_topic(w),
         }
+        put_request_id(w, Request::Application(ident.ticket));
         Ok(())
     }
 

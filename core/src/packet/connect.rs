@@ -71,12 +71,18 @@ impl Connect<'_> {
         w.put(PROTOCOL);
         w.put_u8(self.flags());
         w.put_u16(self.keep_alive);
-        w.put_text_with(self.client_id);
+        let text = w.begin_text();
+        (self.client_id)(w);
+        w.end_text(text);
         if let Some(will) = &mut self.will {
-            w.put_text_with(will.topic);
+            let text = w.begin_text();
+            (will.topic)(w);
+            w.end_text(text);
             w.put_binary(will.message);
         }
-        w.put_text_with(self.user_name);
+        let text = w.begin_text();
+        (self.user_name)(w);
+        w.end_text(text);
         if let Some(password) = self.password {
             w.put_binary(password);
         }

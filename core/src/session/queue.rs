@@ -199,11 +199,11 @@ impl Session {
         let mut header_room = frame::header_len(body.payload().len()).max(3);
         let mut gap = self.arena.gap(slots, tx.len());
         loop {
-            let needed = match write(tx, gap, header_room, first, body, ident)? {
-                Ok(place) => return Ok(place),
-                Err(needed) => needed,
-            };
             let capacity = tx.len().saturating_sub(self.arena.base());
+            let needed = match write(tx, gap, header_room, first, body, ident) {
+                Err(Error::Capacity(CapacityError::TooLarge { needed, .. })) => needed,
+                outcome => return outcome,
+            };
             if needed > capacity {
                 return Err(CapacityError::TooLarge { needed, capacity }.into());
             }
@@ -215,7 +215,7 @@ impl Session {
     }
 }
 
-/// Writes a packet into `gap` of `tx`: its place, or the bytes it needs.
+/// Writes a packet into `gap` of `tx`, if it is not too large for it.
 fn write(
     tx: &mut [u8],
     gap: Range<u32>,
@@ -223,7 +223,7 @@ fn write(
     first: u8,
     body: &dyn Body,
     ident: Ident,
-) -> Result<Result<Range<u32>, usize>, UsageError> {
+) -> Result<Range<u32>, Error> {
     let room = tx.get_mut(gap.start as usize..gap.end as usize).unwrap_or_default();
     let mut writer = frame::body_writer(room, header_room);
     let topic = writer.begin_text();
@@ -231,7 +231,7 @@ fn write(
     let len = writer.end_text(topic);
     if len > MAX_TEXT {
         // A topic has a 16-bit length (MQTT-4.7.3-3).
-        return Err(UsageError::TopicTooLong { len });
+        return Err(UsageError::TopicTooLong { len }.into());
     }
     publish::put_rest(&mut writer, ident.id, body.payload());
     let remaining = writer.len();
@@ -239,7 +239,10 @@ fn write(
     let remaining = remaining.saturating_add(body.parts().room as usize);
     // Inside `tx`, whose length is a `u32`.
     let at = |offset: usize| gap.start.wrapping_add(offset as u32);
-    Ok(frame::finish(room, header_room, first, remaining, beyond(body)).map(|packet| at(packet.start)..at(packet.end)))
+    match frame::finish(room, header_room, first, remaining, beyond(body)) {
+        Ok(packet) => Ok(at(packet.start)..at(packet.end)),
+        Err(needed) => Err(CapacityError::TooLarge { needed, capacity: room.len() }.into()),
+    }
 }
 
 /// Bytes that the packet has beyond its place in `tx`.

@@ -214,7 +214,7 @@ impl Session {
             Kind::Suback if INBOUND => {
                 let suback = subscribe::parse(&mut fields)?;
                 if suback.id.get() != SUBSCRIBE_ID || self.subscribing == 0 {
-                    self.stray(storage.slots, first, suback.id)?;
+                    self.stray(storage.slots, suback.id).map_err(|kind| at(first, kind, 2))?;
                 } else if suback.codes.len() != usize::from(self.subscribing) {
                     return Err(at(first, Violation::SubackCount, 1));
                 } else {
@@ -230,7 +230,7 @@ impl Session {
                     Some(index) if self.is_half_supplied(index) => return Err(at(first, Violation::WrongAck, 2)),
                     Some(index) if kind == Kind::Puback => self.puback(storage, settings, index, step),
                     // No UNSUBACK was asked for.
-                    _ => self.stray(storage.slots, first, id)?,
+                    _ => self.stray(storage.slots, id).map_err(|kind| at(first, kind, 2))?,
                 }
             }
             Kind::Pingresp if self.ping == Ping::Outstanding => {
@@ -285,10 +285,10 @@ impl Session {
     /// An acknowledgement that is not awaited. One with the id of another kind of packet is wrong. One with an unknown
     /// id is counted: a late answer to what was given up, of which closing would make an outage.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn stray(&mut self, slots: &[Slot], first: u8, id: PacketId) -> Result<(), PeerError> {
+    fn stray(&mut self, slots: &[Slot], id: PacketId) -> Result<(), Violation> {
         let subscribe = id.get() == SUBSCRIBE_ID && self.subscribing > 0;
         if subscribe || self.find_sent(slots, id).is_some() {
-            return Err(at(first, Violation::WrongAck, 2));
+            return Err(Violation::WrongAck);
         }
         self.count_stray();
         Ok(())

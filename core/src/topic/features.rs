@@ -81,9 +81,7 @@ impl Features {
 
     /// The members one by one, always in the order of the constants: that of the filters in SUBSCRIBE.
     pub fn iter(self) -> impl Iterator<Item = Self> + Clone {
-        [Self::MESSAGES, Self::TWIN, Self::DESIRED, Self::METHODS, Self::INPUTS]
-            .into_iter()
-            .filter(move |&feature| self.contains(feature))
+        (0..5).map(|bit| Self(1 << bit)).filter(move |&feature| self.contains(feature))
     }
 
     /// The QoS to ask for: 1 for messages, which the hub keeps until PUBACK; 0 for the `$iothub/` topics,

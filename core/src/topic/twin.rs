@@ -22,7 +22,7 @@ pub(super) fn desired(rest: &str) -> Inbound<'_> {
 
 /// Writes the topic that asks for the whole twin: `$iothub/twin/GET/?$rid={rid}`.
 ///
-/// `request_id` writes the `$rid`: not empty, of characters that a property value may have unencoded (letters,
+/// The caller puts the `$rid` behind it: not empty, of characters that a property value may have unencoded (letters,
 /// digits, `-`). The hub gives it back verbatim.
 ///
 /// ```
@@ -30,23 +30,23 @@ pub(super) fn desired(rest: &str) -> Inbound<'_> {
 /// use iothub_proto::wire::Writer;
 /// let mut room = [0; 64];
 /// let mut writer = Writer::new(&mut room);
-/// twin::put_get_topic(&mut writer, &mut |writer| writer.put_decimal(42));
+/// twin::put_get_topic(&mut writer);
+/// writer.put_decimal(42);
 /// assert_eq!(writer.finish().unwrap(), b"$iothub/twin/GET/?$rid=42");
 /// ```
-pub fn put_get_topic(writer: &mut Writer<'_>, request_id: &mut dyn FnMut(&mut Writer<'_>)) {
-    put_request(writer, b"GET", request_id);
+pub fn put_get_topic(writer: &mut Writer<'_>) {
+    put_request(writer, b"GET");
 }
 
 /// Writes the topic of a reported patch: `$iothub/twin/PATCH/properties/reported/?$rid={rid}`.
 ///
-/// `request_id` is as in [`put_get_topic`]. Without one the hub would apply the patch and not answer.
-pub fn put_report_topic(writer: &mut Writer<'_>, request_id: &mut dyn FnMut(&mut Writer<'_>)) {
-    put_request(writer, b"PATCH/properties/reported", request_id);
+/// The `$rid` follows as in [`put_get_topic`]. Without one the hub would apply the patch and not answer.
+pub fn put_report_topic(writer: &mut Writer<'_>) {
+    put_request(writer, b"PATCH/properties/reported");
 }
 
-fn put_request(writer: &mut Writer<'_>, what: &[u8], request_id: &mut dyn FnMut(&mut Writer<'_>)) {
+fn put_request(writer: &mut Writer<'_>, what: &[u8]) {
     writer.put(b"$iothub/twin/");
     writer.put(what);
     writer.put(b"/?$rid=");
-    request_id(writer);
 }

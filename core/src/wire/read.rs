@@ -1,7 +1,7 @@
 //! Fields in, from a packet that lies whole in memory: nom's parsers, and the place where one fails.
 
 use nom::Parser;
-use nom::number::complete::be_u8;
+use nom::number::complete::be_u16;
 
 use super::frame::Header;
 use crate::error::{PeerError, Violation};
@@ -34,7 +34,7 @@ impl<'i> Fields<'i> {
     /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2). As with [`bytes`](Self::bytes), nothing is taken on failure.
     pub(crate) fn u16(&mut self) -> Option<u16> {
         // nom's own `be_u16` is a loop.
-        self.read((be_u8, be_u8)).map(|(high, low)| u16::from_be_bytes([high, low]))
+        self.read(be_u16)
     }
 
     /// `count` bytes; `None` if there are fewer.

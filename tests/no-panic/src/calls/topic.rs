@@ -50,8 +50,8 @@ fn topics() {
     iothub_proto::topic::put_filter(&mut w, some_device(), some_features());
     method::put_response_topic(&mut w, any(0), bytes());
     used(telemetry::put_topic(&mut w, some_device(), &some_system(), &some_properties()));
-    twin::put_get_topic(&mut w, &mut |w| w.put(bytes()));
-    twin::put_report_topic(&mut w, &mut |w| w.put(bytes()));
+    twin::put_get_topic(&mut w);
+    twin::put_report_topic(&mut w);
     used(properties::put_bag(&mut w, &some_system(), &some_properties()));
     used(w);
     registration_topics();
