@@ -68,8 +68,9 @@
 //!
 //! | feature | what it adds | needs |
 //! |---|---|---|
-//! | none | everything else a device does, without a heap; tokens are signed by the caller | |
-//! | `twin` (default) | device twins: `Client::twin_get`, `Client::twin_report`, synchronisation | |
+//! | none | sign-in, telemetry and the will, without a heap; tokens are signed by the caller; what the hub publishes all the same is passed over | |
+//! | `inbound` | cloud-to-device messages, module inputs, direct methods; [`provisioning`] | |
+//! | `twin` (default) | device twins: `Client::twin_get`, `Client::twin_report`, synchronisation | `inbound` |
 //! | `sas` (default) | `auth::SharedAccessKey`: tokens signed here | |
 //! | `stream` | payloads larger than the buffers, in pieces: `event::StreamSource`, `Client::send_telemetry_parts` | |
 //! | `alloc` | `OwnedClient` and results that own memory; `twin`, `stream` | an allocator |

@@ -175,16 +175,16 @@ impl Session {
         self.check_turn(kind).map_err(|kind| at(first, kind, 0))?;
         let Some(header) = frame::header(input)? else { return Ok(()) };
         kind.check_length(&header)?;
-        if !INBOUND && kind == Kind::Publish {
-            // Nothing was subscribed: of an earlier program perhaps, whose session the hub has kept.
-            self.skip = Skip::Payload { left: header.remaining };
-            step.took(usize::from(header.len), Incoming::Nothing);
-            return Ok(());
-        }
         let (total, buffer) = (header.total(), settings.max_packet as usize);
         let limit = if kind == Kind::Publish { settings.packet_limit as usize } else { buffer };
         if total > limit {
             return Err(at(first, Violation::TooLarge, 1));
+        }
+        if !INBOUND && kind == Kind::Publish {
+            // Subscribed by an earlier program, whose session the hub has kept.
+            self.skip = Skip::Payload { left: header.remaining };
+            step.took(usize::from(header.len), Incoming::Nothing);
+            return Ok(());
         }
         if INBOUND && total > buffer {
             return self.oversize(buffer, &header, input, step);

@@ -187,8 +187,10 @@ impl Session {
     }
 }
 
+#[cfg(feature = "twin")]
 struct Empty;
 
+#[cfg(feature = "twin")]
 impl Body for Empty {
     fn put_topic(&self, _: &mut crate::wire::Writer<'_>, _: Ident) -> Result<(), UsageError> {
         Ok(())
@@ -200,6 +202,7 @@ impl Body for Empty {
 }
 
 #[test]
+#[cfg(feature = "twin")]
 fn an_answer_after_the_deadline_is_to_nothing() {
     let (mut tx, mut slots, mut inbound) = ([0; 64], [Slot::EMPTY; 2], [crate::Inbound::EMPTY; 1]);
     let mut storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };

@@ -327,10 +327,8 @@ impl Session {
             return;
         }
         match kind {
-            SlotKind::Telemetry1 => {
-                if !self.timers.is_armed(TimeoutReason::Puback) {
-                    self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
-                }
+            SlotKind::Telemetry1 if !self.timers.is_armed(TimeoutReason::Puback) => {
+                self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
             }
             SlotKind::TwinGet | SlotKind::TwinReport if TWIN => {
                 // Anew: the hub's time begins now.

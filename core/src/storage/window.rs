@@ -170,6 +170,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "inbound")]
     fn acknowledges_in_delivery_order() {
         let mut records = [Inbound::EMPTY; 3];
         let mut window = Window { oldest: u16::MAX, ..Window::default() };
@@ -192,6 +193,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "inbound")]
     fn a_message_still_coming_in_is_not_acknowledged() {
         let mut records = [Inbound::EMPTY; 2];
         let mut window = Window::default();
@@ -205,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "inbound")]
     fn tokens_die_with_the_connection() {
         let mut records = [Inbound::EMPTY; 2];
         let mut window = Window::default();

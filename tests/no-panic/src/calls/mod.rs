@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod plain;
 mod pnp;
+#[cfg(feature = "inbound")]
 mod provisioning;
 mod topic;
 #[cfg(feature = "websocket")]
@@ -21,6 +22,7 @@ pub fn all() {
     client::all();
     plain::all();
     pnp::all();
+    #[cfg(feature = "inbound")]
     provisioning::all();
     topic::all();
     #[cfg(feature = "websocket")]
