@@ -2,6 +2,7 @@
 
 use super::transmit::Ping;
 use super::*;
+#[cfg(feature = "twin")]
 use crate::error::UsageError;
 use crate::storage::{Flags, SlotKind};
 use std::collections::BTreeSet;

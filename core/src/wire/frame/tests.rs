@@ -122,9 +122,9 @@ fn a_packet_longer_than_mqtt_allows_never_fits() {
 fn the_largest_packet_fits_and_one_byte_more_does_not() {
     // Never touched but for its first bytes.
     let mut room = vec![0; MAX_REMAINING_LENGTH + 6];
-    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH), Ok(0..MAX_REMAINING_LENGTH + 5));
+    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH, 0), Ok(0..MAX_REMAINING_LENGTH + 5));
     assert_eq!(room[..5], *b"\x30\xFF\xFF\xFF\x7F");
-    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH + 1), Err(MAX_REMAINING_LENGTH + 6));
+    assert_eq!(finish(&mut room, 5, 0x30, MAX_REMAINING_LENGTH + 1, 0), Err(MAX_REMAINING_LENGTH + 6));
 }
 
 #[test]
