@@ -167,12 +167,9 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Copies what fits.
+/// Copies what fits. `copy_from_slice` would leave a panic in firmware, where it is not inlined.
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
-    let len = to.len().min(from.len());
-    if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
-        to.copy_from_slice(from);
-    }
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 #[cfg(test)]
