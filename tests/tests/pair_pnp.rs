@@ -60,7 +60,7 @@ fn application(client: &mut Client<'_>, now: Instant, event: &Event<'_>) {
                 Command { component: Some("thermostat1"), name: "getReport" } => (200, &b"{\"max\":25}"[..]),
                 _ => (404, &b""[..]),
             };
-            client.method_respond(now, &request, status, answer).unwrap();
+            client.method_respond(now, request, status, answer).unwrap();
         }
         _ => {}
     }
