@@ -140,7 +140,7 @@ impl<'b> Writer<'b> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         if let Some(to) = self.room.get_mut(at..).and_then(|room| room.get_mut(..bytes.len())) {
-            to.copy_from_slice(bytes);
+            copy(to, bytes);
         }
     }
 
