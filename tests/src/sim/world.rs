@@ -224,7 +224,8 @@ impl World {
             Event::StreamEnd(end) => self.is_whole(client, now, end),
             Event::PartWanted { token, offset, room } => {
                 self.wanted = Some((token, offset, room));
-                if self.calm || self.rng.between(0, 7) > 0 {
+                // For a part that does not come the hub closes the link, too.
+                if self.calm || self.clear || self.rng.between(0, 7) > 0 {
                     self.supply_late(client, now);
                 }
             }
