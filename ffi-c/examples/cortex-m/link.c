@@ -12,9 +12,11 @@ iothub_client client;
 static iothub_rx rx;
 static iothub_backoff backoff;
 
-/* Whether there is a connection, and when to dial again if there is none. */
+/* Whether there is a connection, and when to dial again if there is none: not before the line is silent, since what an
+ * earlier connection left on it would be taken for the next one's. */
 static bool up;
-static uint64_t dial_at;
+static uint64_t dial_at, silent_at;
+#define SILENCE_MS 250u
 
 bool link_is_up(void)
 {
@@ -68,7 +70,7 @@ static void sign_in(uint32_t unix_seconds)
 static void mind_the_modem(void)
 {
     uint32_t unix_seconds;
-    if (!up && board_ms() >= dial_at) {
+    if (!up && board_ms() >= dial_at && board_ms() >= silent_at) {
         board_dial();
         dial_at = IOTHUB_NEVER;
     }
@@ -97,8 +99,10 @@ void link_turn(void)
     int32_t lent;
 
     mind_the_modem();
-    if (iothub_rx_space(&rx, &room, &len) == IOTHUB_OK)
-        iothub_rx_commit(&rx, board_receive(room, len));
+    if (iothub_rx_space(&rx, &room, &len) == IOTHUB_OK && (len = board_receive(room, len)) > 0) {
+        iothub_rx_commit(&rx, len);
+        silent_at = board_ms() + SILENCE_MS;
+    }
     while (iothub_client_poll_event(&client, board_ms(), &rx, &event) == IOTHUB_OK && event.kind != IOTHUB_EVENT_NONE)
         handle(&event);
     device_work();
