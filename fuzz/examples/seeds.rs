@@ -292,6 +292,29 @@ fn sessions() {
     }
 }
 
+/// What a provisioning service and a WebSocket's server send after a handshake that succeeds, for the clients of `c_abi`.
+fn served() {
+    let state =
+        r#""registrationState":{"assignedHub":"h.net","deviceId":"dev1","substatus":"initialAssignment","payload":{}}"#;
+    let assigned = format!(r#"{{"status":"assigned",{state}}}"#);
+    let answers = [
+        ("assigned", 200, assigned.as_str()),
+        ("assigning", 202, r#"{"operationId":"4.d1","status":"assigning"}"#),
+        ("failed", 200, r#"{"status":"failed","registrationState":{"errorCode":400207}}"#),
+        ("disabled", 200, r#"{"status":"disabled"}"#),
+        ("throttled", 429, r#"{"errorCode":429001}"#),
+        ("refused", 401, r#"{"errorCode":401002}"#),
+    ];
+    for (name, status, body) in answers {
+        let topic = format!("$dps/registrations/res/{status}/?$rid=1&retry-after=3");
+        let packet = publish_packet(&topic, body.as_bytes(), false, None);
+        let pieces: Vec<u8> = packet.chunks(255).flat_map(|piece| [&[piece.len() as u8], piece].concat()).collect();
+        write("c_abi", &format!("served-{name}"), &[&b"\x03\x01"[..], &pieces, &[0, 0]].concat());
+    }
+    // A message, the parts of another with a ping between, and the end.
+    write("c_abi", "served-frames", b"\x03\x01\x06\x82\x04mqtt\x09\x02\x02mq\x89\x01p\x80\x01t\x04\x88\x02\x03\xe8");
+}
+
 fn twins() {
     let documents = [
         json!({ "desired": { "a": 1, "fan": { "$version": 9, "speed": null }, "$version": 3 }, "reported": { "$version": 7 } }),
@@ -318,6 +341,7 @@ fn twins() {
 fn main() {
     streams();
     sessions();
+    served();
     twins();
     vectors("topic", "topics", include_str!("../../tests/vectors/topics.json"), &["topic", "bag"]);
     vectors("topic", "properties", include_str!("../../tests/vectors/properties.json"), &["bag", "encoded"]);

@@ -81,6 +81,8 @@ plants! {
         TextLost = "text-lost": "A property without a value has an empty one.",
         OutLeft = "out-left": "A result is left as it was when the call fails.",
         Overrun = "overrun": "A byte behind the caller's buffer is written.",
+        ShortHub = "short-hub": "The name of an assigned hub lacks its first letter.",
+        SocketByte = "socket-byte": "The last byte that came through a WebSocket is another.",
     }
 }
 

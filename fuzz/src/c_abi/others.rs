@@ -1,11 +1,15 @@
 //! The provisioning client and the WebSocket behind the C functions do what they do in Rust.
 
-use iothub::event::iothub_event;
+use iothub::event::{self as c, iothub_event};
 use iothub::provisioning::*;
 use iothub::registration::{iothub_provisioning_config, iothub_provisioning_config_init};
-use iothub::status::IOTHUB_OK;
+use iothub::status::{self, IOTHUB_OK, iothub_status};
+use iothub::types::{iothub_bytes, iothub_str};
 use iothub::websocket::*;
 use iothub_proto::auth::Registration;
+use iothub_proto::error::RegistrationError;
+use iothub_proto::event::DisconnectReason;
+use iothub_proto::provisioning::ProvisioningEvent;
 use iothub_proto::time::{Duration, Instant};
 use iothub_proto::websocket::{Upgrade, WebSocket};
 use iothub_proto::{ProvisioningClient, ProvisioningConfig, Settings};
@@ -13,6 +17,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::ptr::{null, null_mut};
 
 use super::client::text;
+use crate::plant::{Plant, planted};
 
 const NOW: Instant = Instant::from_millis(1_000);
 const RANDOM: [u8; 32] = *b"the sample nonceand a secret one";
@@ -109,7 +114,7 @@ impl<'m> Provisioning<'m> {
             assert_eq!(handled.is_ok(), status == IOTHUB_OK);
             let Ok(handled) = handled else { return };
             assert_eq!((handled.consumed, handled.needed), (consumed, needed));
-            assert_eq!(handled.event.is_some(), event.kind != 0);
+            assert_same(&event, handled.event);
             let over = consumed == 0 && event.kind == 0;
             self.input.drain(..consumed);
             self.send();
@@ -150,6 +155,79 @@ impl<'m> Provisioning<'m> {
     }
 }
 
+/// An event of C says what the one of Rust says.
+fn assert_same(event: &iothub_event, of_rust: Option<ProvisioningEvent<'_>>) {
+    use ProvisioningEvent as E;
+    // SAFETY: the kind says which member was written; its pointers point into the input, which is still there.
+    unsafe {
+        match (event.kind, of_rust) {
+            (c::IOTHUB_EVENT_NONE, None)
+            | (c::IOTHUB_EVENT_CONNECTED, Some(E::Connected))
+            | (c::IOTHUB_EVENT_READY, Some(E::Ready)) => {}
+            (c::IOTHUB_EVENT_ASSIGNING, Some(E::Assigning { retry_after })) => {
+                assert_eq!(u64::from(event.u.assigning.retry_after_ms), retry_after.as_millis());
+            }
+            (c::IOTHUB_EVENT_THROTTLED, Some(E::Throttled { status, code, retry_after })) => {
+                let it = &event.u.assigning;
+                assert_eq!((it.http_status, it.code), (status.into(), code));
+                assert_eq!(u64::from(it.retry_after_ms), retry_after.as_millis());
+            }
+            (c::IOTHUB_EVENT_ASSIGNED, Some(E::Assigned(assigned))) => {
+                let it = &event.u.assigned;
+                let short = usize::from(planted(Plant::ShortHub));
+                assert_eq!(told(it.host_name), &assigned.assigned_hub.as_bytes()[short..]);
+                assert_eq!(told(it.device_id), assigned.device_id.raw().as_bytes());
+                assert_eq!(told(it.substatus), assigned.substatus.as_bytes());
+                assert_eq!(told_bytes(it.payload), assigned.payload);
+            }
+            (c::IOTHUB_EVENT_REFUSED, Some(E::Refused { error, payload })) => {
+                let it = &event.u.refused;
+                assert_eq!((it.error.status, it.http_status, it.code), refusal(error));
+                assert_eq!(told_bytes(it.payload), payload);
+            }
+            (c::IOTHUB_EVENT_DISCONNECTED, Some(E::Disconnected(ended))) => {
+                let it = &event.u.disconnected;
+                let failed = matches!(ended.reason, DisconnectReason::Failed(_));
+                assert_eq!(it.error.status != IOTHUB_OK, failed);
+                assert_eq!(u64::from(it.ready_for_ms), ended.ready_for.as_millis());
+            }
+            (kind, of_rust) => panic!("kind {kind} of an event, where Rust says {of_rust:?}"),
+        }
+    }
+}
+
+/// Status, HTTP's number and the service's number of what C is told.
+fn refusal(error: RegistrationError) -> (iothub_status, u32, u32) {
+    match error {
+        RegistrationError::Refused { status, code } => (status::IOTHUB_ERR_REGISTRATION_REFUSED, status.into(), code),
+        RegistrationError::Failed { code } => (status::IOTHUB_ERR_REGISTRATION_FAILED, 0, code),
+        RegistrationError::Disabled => (status::IOTHUB_ERR_REGISTRATION_DISABLED, 0, 0),
+        RegistrationError::NotSubscribed => (status::IOTHUB_ERR_REGISTRATION_NOT_SUBSCRIBED, 0, 0),
+        RegistrationError::AnswerTooLarge { .. } => (status::IOTHUB_ERR_REGISTRATION_ANSWER_TOO_LARGE, 0, 0),
+        RegistrationError::BadAnswer { status } => (status::IOTHUB_ERR_REGISTRATION_BAD_ANSWER, status.into(), 0),
+        error => panic!("{error:?} has no status"),
+    }
+}
+
+/// # Safety
+///
+/// It points to what is still there.
+unsafe fn told<'t>(text: iothub_str) -> &'t [u8] {
+    // SAFETY: as the caller says.
+    unsafe { told_bytes(iothub_bytes { ptr: text.ptr.cast(), len: text.len }) }
+}
+
+/// # Safety
+///
+/// They point to what is still there.
+unsafe fn told_bytes<'t>(bytes: iothub_bytes) -> &'t [u8] {
+    if bytes.len == 0 {
+        return &[];
+    }
+    // SAFETY: as the caller says.
+    unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) }
+}
+
 struct Sockets {
     rust: WebSocket<'static>,
     c: Box<iothub_websocket>,
@@ -166,7 +244,7 @@ impl Sockets {
             struct_size: size_of::<iothub_upgrade>() as u32,
             timeout_ms: 30_000,
             host: text("h.net"),
-            path: iothub::types::iothub_str { ptr: null(), len: 0 },
+            path: iothub_str { ptr: null(), len: 0 },
             no_client_certificate: 0,
             reserved: [0; 7],
             random: RANDOM,
@@ -190,6 +268,9 @@ impl Sockets {
             unsafe { iothub_websocket_handle_input(&mut *self.c, now, in_c.as_mut_ptr(), in_c.len(), &mut len) };
         let mqtt = self.rust.handle_input_in_place(self.now, &mut in_rust);
         assert_eq!(mqtt.is_ok(), status == IOTHUB_OK);
+        if let (true, Some(last)) = (planted(Plant::SocketByte), in_c[..len].last_mut()) {
+            *last ^= 1;
+        }
         assert_eq!(&in_rust[..mqtt.unwrap_or(0)], &in_c[..len]);
         self.send();
     }
