@@ -317,7 +317,8 @@ pub unsafe extern "C" fn iothub_websocket_handle_eof(websocket: *mut iothub_webs
 }
 
 /// A polite end, after that of the client above: a last frame, and the server's answer to it, for which it waits 2 s at
-/// most. It is over at IOTHUB_WEBSOCKET_CLOSED.
+/// most. It is over at IOTHUB_WEBSOCKET_CLOSED. A frame of which a byte has left is finished, but none of it is to be
+/// confirmed to the client any more.
 ///
 /// @retval IOTHUB_OK
 /// @retval IOTHUB_ERR_NULL, IOTHUB_ERR_MISALIGNED, IOTHUB_ERR_NOT_INITIALIZED, IOTHUB_ERR_INTERNAL as said above.

@@ -1,6 +1,8 @@
 use super::*;
+use crate::auth::Identity;
 use crate::error::{CapacityError, UsageError, WebSocketError, WebSocketViolation as Violation};
 use crate::time::{Duration, Instant};
+use crate::{Client, Config, ConnectOptions, Event, Inbound, Slot, Storage};
 use proptest::prelude::*;
 use std::format;
 use std::vec::Vec;
@@ -332,9 +334,9 @@ fn a_polite_end() {
     assert_eq!(socket.confirm_transmit(at(1), half - 1), Ok(2));
     socket.disconnect(at(10)).unwrap();
     assert_eq!((socket.state(), socket.poll_timeout()), (State::Closing, Some(at(2_010))));
-    // Half a frame is finished; after the Close no MQTT leaves, and no pong.
+    // Half a frame is finished, for nobody; after the Close no MQTT leaves, and no pong.
     assert_eq!(socket.poll_transmit(Some(b"c")).unwrap().len(), 1);
-    assert_eq!(socket.confirm_transmit(at(20), 1), Ok(1));
+    assert_eq!(socket.confirm_transmit(at(20), 1), Ok(0));
     socket.handle_input(at(20), &frame(0x89, b"?")).unwrap();
     assert_eq!(send(&mut socket, &mut &b"more"[..], 2), Some((0x88, std::vec![3, 232])));
     assert_eq!(socket.poll_transmit(Some(b"more")), None);
@@ -345,6 +347,31 @@ fn a_polite_end() {
     assert_eq!((socket.state(), socket.error(), socket.poll_timeout()), (State::Closed, None, None));
     assert_eq!(socket.handle_input(at(30), &input[10..]), Ok(Unframed { consumed: 7, payload: &[] }));
     assert_eq!(socket.disconnect(at(30)), Ok(()));
+}
+
+/// A client gives up while a frame with its bytes is on its way: the frame is finished, and the client, whose lend is over,
+/// is not told of it.
+#[test]
+fn a_client_that_fails_within_a_frame() {
+    let (mut tx, mut slots, mut inbound) = ([0; 1_024], [Slot::EMPTY; 1], [Inbound::EMPTY; 1]);
+    let storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    let mut client = Client::new(Config::new(Identity::device(HOST, "dev1")), storage).unwrap();
+    let mut room = [0; 512];
+    let mut socket = open(&mut room);
+    client.connect(at(1), &ConnectOptions::default()).unwrap();
+    let frame = socket.poll_transmit(client.poll_transmit()).unwrap().len();
+    let confirmed = socket.confirm_transmit(at(1), 20).unwrap();
+    client.confirm_transmit(at(1), confirmed).unwrap();
+
+    let late = client.poll_timeout().unwrap();
+    assert!(client.handle_timeout(late).is_err());
+    assert!(matches!(client.handle_input(late, &[]).unwrap().event, Some(Event::Disconnected(_))));
+    socket.disconnect(late).unwrap();
+    let rest = socket.poll_transmit(client.poll_transmit()).unwrap().len();
+    assert_eq!(rest, frame - 20);
+    let confirmed = socket.confirm_transmit(late, rest).unwrap();
+    assert_eq!(client.confirm_transmit(late, confirmed), Ok(()));
+    assert_eq!(control(&mut socket), [(0x88, std::vec![3, 232])]);
 }
 
 #[test]

@@ -80,6 +80,13 @@ impl Lend {
         Ok((sent, ended))
     }
 
+    /// Of what is lent nothing is MQTT's any more.
+    pub(super) const fn disown(&mut self) {
+        if let Lent::Data(len) = &mut self.what {
+            *len = 0;
+        }
+    }
+
     /// Takes back what is lent.
     pub(super) fn wipe(&mut self, window: &mut [u8]) {
         window.get_mut(..self.end).unwrap_or_default().zeroize();

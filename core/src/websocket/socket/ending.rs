@@ -28,13 +28,15 @@ pub(super) enum Goodbye {
 impl WebSocket<'_> {
     /// A polite end, after that of the machine above: a last frame, and the server's answer to it, for which it
     /// waits 2 s at most. It is over when [`state`](Self::state) is [`Closed`](State::Closed). What comes in before
-    /// that is still given on.
+    /// that is still given on; a frame of which a byte has left is finished, but none of it is the machine's any more.
     ///
     /// # Errors
     ///
     /// [`UsageError::BadInstant`](crate::error::UsageError::BadInstant).
     pub fn disconnect(&mut self, now: Instant) -> Result<(), WebSocketError> {
         self.observe(now)?;
+        // The machine's own lend has ended with its connection: it would refuse to have it confirmed.
+        self.lend.disown();
         match self.state {
             State::Upgrading => self.end(State::Closed),
             State::Open => self.say_goodbye(Some(NORMAL)),
