@@ -84,10 +84,13 @@ impl OwnedClient {
 
     /// One call of the machine.
     fn call<T>(&mut self, call: impl FnOnce(&mut Machine, &mut Parts<'_>) -> T) -> T {
-        let identity = self.names.identity();
         let inbound_grows = self.memory.inbound_grows();
-        let config = Config { identity, settings: *self.settings };
-        let mut parts = Parts { storage: self.memory.storage(), config, inbound_grows };
+        // Made in its place: this is done at each call.
+        let mut parts = Parts {
+            storage: self.memory.storage(),
+            config: Config { identity: self.names.identity(), settings: *self.settings },
+            inbound_grows,
+        };
         call(&mut self.machine, &mut parts)
     }
 
@@ -135,23 +138,32 @@ impl OwnedClient {
     ///
     /// A fatal error, when nothing was consumed.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &'i [u8]) -> Result<Handled<'i>, Error> {
-        let mut consumed = 0usize;
-        let mut rest = input;
+        let (mut consumed, mut rest) = (0usize, input);
+        let mut handled = Handled { consumed: 0, needed: 0, event: None };
+        // Before the call, or it would stop at a first message and be made twice.
+        self.make_record(rest);
         let outcome = loop {
-            let mut handled = Handled { consumed: 0, needed: 0, event: None };
-            if let Err(error) = self.call(|machine, parts| machine.handle_input(parts, now, rest, &mut handled)) {
-                break Err(error);
-            }
+            let outcome = self.call(|machine, parts| machine.handle_input(parts, now, rest, &mut handled));
             consumed = consumed.saturating_add(handled.consumed);
             rest = input.get(consumed..).unwrap_or_default();
-            let stopped = self.memory.inbound_grows() && self.machine.wants_record(&self.memory.inbound, rest);
-            if handled.event.is_some() || !stopped {
-                break Ok(Handled { consumed, ..handled });
+            if outcome.is_err() || handled.event.is_some() || !self.make_record(rest) {
+                break outcome;
             }
-            self.memory.add_records(&mut self.machine);
+            (handled.consumed, handled.needed) = (0, 0);
         };
         self.memory.release(&mut self.machine);
-        outcome
+        handled.consumed = consumed;
+        outcome.map(|()| handled)
+    }
+
+    /// Makes a record of the inbound window for what is at the front of `input` if it may need one and there is none left.
+    /// Whether it did.
+    fn make_record(&mut self, input: &[u8]) -> bool {
+        let wanted = self.memory.inbound_grows() && self.machine.wants_record(&self.memory.inbound, input);
+        if wanted {
+            self.memory.add_records(&mut self.machine);
+        }
+        wanted
     }
 
     /// As [`Client::poll_event`](crate::Client::poll_event), with an event that can be kept.
@@ -205,10 +217,14 @@ impl OwnedClient {
     /// As [`Client::poll_transmit`](crate::Client::poll_transmit).
     #[must_use = "bytes lent are counted as sent in part"]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        if self.machine.wants_reserve(&self.memory.storage(), &self.settings) {
-            self.memory.hold_reserve(self.machine.reserve());
+        match self.machine.next_lane(&self.memory.storage(), &self.settings) {
+            None => {}
+            Some(lane) if lane.is_in_reserve() => {
+                self.memory.hold_reserve(self.machine.reserve());
+                self.call(|machine, parts| machine.lend(parts, lane));
+            }
+            Some(lane) => self.machine.lend_ready(&mut self.memory.storage(), lane),
         }
-        self.call(|machine, parts| machine.prepare_transmit(parts));
         self.machine.lent_bytes(&self.memory.tx)
     }
 

@@ -11,6 +11,7 @@ use crate::properties::SystemProperties;
 use crate::record::record;
 use crate::settings::{Limits, SETTINGS, Settings};
 use crate::time::{duration, seconds};
+use atomic_refcell::AtomicRefMut;
 use iothub_proto::error::Error;
 use iothub_proto::event::{MessageToken, TelemetryToken};
 use iothub_proto::time::Instant;
@@ -18,7 +19,6 @@ use iothub_proto::topic::SystemProperties as System;
 use iothub_proto::{ConnectOptions, Handled, OwnedClient, OwnedLimits, State, Telemetry as Message};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::sync::MutexGuard;
 
 record! {
     /// What is not settled: see Client.pending.
@@ -60,8 +60,8 @@ impl Machine for OwnedClient {
         now: Instant,
         input: &[u8],
     ) -> Result<(usize, Option<PyResult<Bound<'py, PyAny>>>), Error> {
-        let Handled { consumed, event, .. } = self.handle_input(now, input)?;
-        Ok((consumed, event.map(|event| convert(py, &event))))
+        let handled: Handled<'_> = self.handle_input(now, input)?;
+        Ok((handled.consumed, handled.event.as_ref().map(|event| convert(py, event))))
     }
 
     fn poll_transmit(&mut self) -> Option<&[u8]> {
@@ -86,7 +86,7 @@ impl Machine for OwnedClient {
 }
 
 impl Client {
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner<OwnedClient>>> {
+    fn lock(&self, py: Python<'_>) -> PyResult<AtomicRefMut<'_, Inner<OwnedClient>>> {
         self.0.lock(py)
     }
 }
@@ -127,7 +127,7 @@ impl Client {
         will: Option<&Bound<'_, Telemetry>>,
     ) -> PyResult<()> {
         let lifetime = lifetime.map(duration).transpose()?;
-        self.lock(py)?.connect(py, now, |machine, now| {
+        self.lock(py)?.connect(now, |machine, now| {
             let mut connect =
                 |will: Option<&Message<'_>>| machine.connect(now, &ConnectOptions { password, lifetime, random, will });
             let outcome = match will {
@@ -149,7 +149,7 @@ impl Client {
     fn receive_eof(&self, py: Python<'_>, now: f64) -> PyResult<()> {
         let mut inner = self.lock(py)?;
         inner.at(now)?;
-        Ok(inner.eof(py)?)
+        Ok(inner.eof()?)
     }
 
     /// The next event, or None when it takes more bytes, time or a command to have one.
@@ -354,7 +354,7 @@ impl Client {
         let identity = inner.machine.identity();
         let module = identity.module_id.map(|id| format!("/{id}")).unwrap_or_default();
         let state = format!("{:?}", inner.machine.state()).to_uppercase();
-        let (waiting, pending) = (inner.waiting(py), inner.machine.pending());
+        let (waiting, pending) = (inner.waiting(), inner.machine.pending());
         Ok(format!(
             "<Client {}{module} at {}: {state}, {waiting} bytes to read, {} messages unacknowledged>",
             identity.device_id, identity.host_name, pending.telemetry

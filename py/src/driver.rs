@@ -3,13 +3,12 @@
 use crate::errors::{Fault, ended, in_use};
 use crate::input::Input;
 use crate::time::instant;
+use atomic_refcell::{AtomicRefCell, AtomicRefMut};
 use iothub_proto::State;
 use iothub_proto::error::Error;
 use iothub_proto::time::Instant;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// An event as an object of Python's.
 type Event<'py> = PyResult<Bound<'py, PyAny>>;
@@ -31,18 +30,18 @@ pub(crate) trait Machine {
 }
 
 /// A machine of one thread at a time.
-pub(crate) struct Driven<M>(Mutex<Inner<M>>);
+///
+/// No thread waits for another, so a flag does; and that is left with a plain store, where a `Mutex` takes a second atomic
+/// operation, which is felt at each call.
+pub(crate) struct Driven<M>(AtomicRefCell<Inner<M>>);
 
 impl<M> Driven<M> {
     pub(crate) const fn new(machine: M) -> Self {
-        Self(Mutex::new(Inner { machine, input: Input::new(), now: Instant::ZERO, end: End::Open }))
+        Self(AtomicRefCell::new(Inner { machine, input: Input::new(), now: Instant::ZERO, end: End::Open }))
     }
 
-    pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner<M>>> {
-        self.0.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => in_use(py),
-            TryLockError::Poisoned(_) => PyRuntimeError::new_err("a panic has left this client unusable"),
-        })
+    pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<AtomicRefMut<'_, Inner<M>>> {
+        self.0.try_borrow_mut().map_err(|_| in_use(py))
     }
 }
 
@@ -74,17 +73,12 @@ impl<M: Machine> Inner<M> {
     }
 
     /// A new transport is there, and `connect` begins on it.
-    pub(crate) fn connect(
-        &mut self,
-        py: Python<'_>,
-        now: f64,
-        connect: impl FnOnce(&mut M, Instant) -> PyResult<()>,
-    ) -> PyResult<()> {
+    pub(crate) fn connect(&mut self, now: f64, connect: impl FnOnce(&mut M, Instant) -> PyResult<()>) -> PyResult<()> {
         let now = instant(now)?;
         if self.end == End::Waits {
             // The caller has moved on.
             self.input.clear();
-            self.eof(py)?;
+            self.eof()?;
         }
         connect(&mut self.machine, now)?;
         self.now = now;
@@ -95,18 +89,15 @@ impl<M: Machine> Inner<M> {
 
     /// Bytes came in, or with none of them the end.
     pub(crate) fn receive(&mut self, data: &Bound<'_, PyAny>, now: f64) -> PyResult<()> {
-        let py = data.py();
         self.at(now)?;
         if self.end == End::Open {
-            let before = self.input.filled(py).len();
-            self.input.push(data)?;
-            if self.input.filled(py).len() > before {
+            if self.input.push(data)? > 0 {
                 return Ok(());
             }
         } else if data.len()? > 0 {
-            return Err(ended(py));
+            return Err(ended(data.py()));
         }
-        Ok(self.eof(py)?)
+        Ok(self.eof()?)
     }
 
     /// Time has come. What is fatal comes again as an event.
@@ -119,13 +110,13 @@ impl<M: Machine> Inner<M> {
     }
 
     /// Bytes of input that wait.
-    pub(crate) fn waiting(&self, py: Python<'_>) -> usize {
-        self.input.filled(py).len()
+    pub(crate) const fn waiting(&self) -> usize {
+        self.input.waiting()
     }
 
     /// The transport is gone. What came before is taken in first.
-    pub(crate) fn eof(&mut self, py: Python<'_>) -> Result<(), Fault> {
-        if self.end != End::Told && self.input.filled(py).is_empty() {
+    pub(crate) fn eof(&mut self) -> Result<(), Fault> {
+        if self.end != End::Told && self.input.waiting() == 0 {
             self.machine.handle_eof(self.now)?;
             self.end = End::Told;
         } else if self.end == End::Open {
@@ -151,7 +142,7 @@ impl<M: Machine> Inner<M> {
                 // What is left came on a connection that is over, and would be taken for the next one's.
                 self.input.clear();
             } else {
-                self.input.take(py, consumed);
+                self.input.take(consumed);
             }
             if event.is_some() {
                 return event.transpose();
@@ -162,7 +153,7 @@ impl<M: Machine> Inner<M> {
                 }
                 // No more will come of the packet that has begun.
                 self.input.clear();
-                self.eof(py)?;
+                self.eof()?;
             }
         }
     }

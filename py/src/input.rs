@@ -14,31 +14,34 @@ pub(crate) struct Input {
     rest: Vec<u8>,
     /// Bytes of either that were taken.
     taken: usize,
+    /// Bytes behind those.
+    waiting: usize,
 }
 
 impl Input {
     pub(crate) const fn new() -> Self {
-        Self { chunk: None, rest: Vec::new(), taken: 0 }
+        Self { chunk: None, rest: Vec::new(), taken: 0, waiting: 0 }
     }
 
-    /// More bytes came.
-    pub(crate) fn push(&mut self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// More bytes came. How many.
+    pub(crate) fn push(&mut self, data: &Bound<'_, PyAny>) -> PyResult<usize> {
         let py = data.py();
-        if self.filled(py).is_empty() {
-            self.clear();
-        }
-        if let Ok(bytes) = data.cast::<PyBytes>() {
-            if self.chunk.is_none() && self.rest.is_empty() {
-                self.chunk = Some(bytes.clone().unbind());
+        let len = if let Ok(bytes) = data.cast::<PyBytes>() {
+            let came = bytes.as_bytes();
+            if self.waiting == 0 {
+                (self.chunk, self.taken) = (Some(bytes.clone().unbind()), 0);
             } else {
-                self.gather(py).extend_from_slice(bytes.as_bytes());
+                self.gather(py).extend_from_slice(came);
             }
-            return Ok(());
-        }
-        // Any other buffer can change under us: it is copied at once.
-        let copy = PyBuffer::<u8>::get(data)?.to_vec(py)?;
-        self.gather(py).extend_from_slice(&copy);
-        Ok(())
+            came.len()
+        } else {
+            // Any other buffer can change under us: it is copied at once.
+            let copy = PyBuffer::<u8>::get(data)?.to_vec(py)?;
+            self.gather(py).extend_from_slice(&copy);
+            copy.len()
+        };
+        self.waiting = self.waiting.saturating_add(len);
+        Ok(len)
     }
 
     /// All that waits in one piece of our own, to append to.
@@ -52,16 +55,25 @@ impl Input {
         &mut self.rest
     }
 
+    /// How many bytes wait.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// What waits.
     pub(crate) fn filled<'a>(&'a self, py: Python<'a>) -> &'a [u8] {
+        if self.waiting == 0 {
+            return &[];
+        }
         let all = self.chunk.as_ref().map_or(self.rest.as_slice(), |chunk| chunk.as_bytes(py));
         all.get(self.taken..).unwrap_or_default()
     }
 
     /// `len` bytes of it were taken.
-    pub(crate) fn take(&mut self, py: Python<'_>, len: usize) {
+    pub(crate) fn take(&mut self, len: usize) {
         self.taken = self.taken.saturating_add(len);
-        if self.filled(py).is_empty() {
+        self.waiting = self.waiting.saturating_sub(len);
+        if self.waiting == 0 && self.taken > 0 {
             self.clear();
         }
     }

@@ -20,7 +20,8 @@ pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, P
     let new = NEW.get_or_try_init(py, || Ok::<_, PyErr>(PyDict::type_object(py).getattr("__new__")?.unbind()))?;
     let properties = new.bind(py).call1((class(py)?,))?;
     read_bag(properties.cast()?, bag)?;
-    properties.setattr(intern!(py, "_bag"), bag)?;
+    // A str would be checked and measured first, and few ask for it.
+    properties.setattr(intern!(py, "_bag"), PyBytes::new(py, bag.as_bytes()))?;
     Ok(properties)
 }
 
@@ -30,10 +31,17 @@ pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, P
 pub(crate) fn read_bag(properties: &Bound<'_, PyDict>, bag: &str) -> PyResult<()> {
     let py = properties.py();
     let mut count = 0usize;
+    // Who meets another thread in there goes without.
+    let mut names = NAMES.try_lock().ok();
     for property in Bag::new(bag).application() {
-        properties.set_item(name(py, property.name)?, value(py, &property)?)?;
+        let name = match names.as_mut() {
+            Some(names) => names.name(py, property.name)?,
+            None => text(py, property.name)?,
+        };
+        properties.set_item(name, value(py, &property)?)?;
         count += 1;
     }
+    drop(names);
     if properties.len() == count {
         return Ok(());
     }
@@ -84,23 +92,29 @@ const REMEMBERED: usize = 64;
 /// Bytes of the longest of them.
 const LONGEST: usize = 32;
 
-/// The text of a name. The messages of a device have the same few again and again, so those that came last are kept with
-/// their hashes, and all messages share them.
-fn name<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-    type Known = Option<(Box<str>, Py<PyString>)>;
-    static NAMES: Mutex<[Known; REMEMBERED]> = Mutex::new([const { None }; REMEMBERED]);
-    let raw = encoded.raw();
-    let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
-    // Who meets another thread in there goes without.
-    let (true, Ok(mut names)) = (raw.len() <= LONGEST, NAMES.try_lock()) else { return text(py, encoded) };
-    let Some(kept) = names.get_mut(place % REMEMBERED) else { return text(py, encoded) };
-    match kept {
-        Some((known, name)) if **known == *raw => Ok(name.bind(py).clone()),
-        _ => {
-            let name = text(py, encoded)?;
-            *kept = Some((raw.into(), name.clone().unbind()));
-            Ok(name)
+/// Names of properties, with their hashes. The messages of a device have the same few again and again, so those that came
+/// last are kept, and all messages share them.
+struct Names([Option<(Box<str>, Py<PyString>)>; REMEMBERED]);
+
+static NAMES: Mutex<Names> = Mutex::new(Names([const { None }; REMEMBERED]));
+
+impl Names {
+    fn name<'py>(&mut self, py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
+        let raw = encoded.raw();
+        let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
+        let kept = self.0.get_mut(place % REMEMBERED);
+        if let Some(Some((known, name))) = &kept
+            && **known == *raw
+        {
+            return Ok(name.bind(py).clone());
         }
+        let name = text(py, encoded)?;
+        if let Some(kept) = kept
+            && raw.len() <= LONGEST
+        {
+            *kept = Some((raw.into(), name.clone().unbind()));
+        }
+        Ok(name)
     }
 }
 

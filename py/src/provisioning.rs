@@ -170,9 +170,7 @@ impl ProvisioningClient {
     /// random: any number of 32 bits, for jitter.
     #[pyo3(signature = (password=None, *, now, random=0))]
     fn connect(&self, py: Python<'_>, password: Option<&str>, now: f64, random: u32) -> PyResult<()> {
-        self.0
-            .lock(py)?
-            .connect(py, now, |machine, now| Ok(machine.connect(now, password, random).map_err(Fault::from)?))
+        self.0.lock(py)?.connect(now, |machine, now| Ok(machine.connect(now, password, random).map_err(Fault::from)?))
     }
 
     /// Bytes came in; none (b"") means the end of the transport. They are stored: next_event() looks at them.
@@ -186,7 +184,7 @@ impl ProvisioningClient {
     fn receive_eof(&self, py: Python<'_>, now: f64) -> PyResult<()> {
         let mut inner = self.0.lock(py)?;
         inner.at(now)?;
-        Ok(inner.eof(py)?)
+        Ok(inner.eof()?)
     }
 
     /// The next event, or None when it takes more bytes or time to have one.

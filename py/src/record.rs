@@ -4,6 +4,7 @@ use crate::enums::{DISCONNECT_REASON, LAST_SENT, REQUEST_FAILURE, feature};
 use crate::errors::exception;
 use crate::properties;
 use crate::time::span;
+use atomic_refcell::AtomicRefCell;
 use iothub_proto::error::Error;
 use iothub_proto::event::{DisconnectReason, LastSent, RequestError};
 use iothub_proto::time::Duration;
@@ -11,7 +12,6 @@ use iothub_proto::topic::{Features, Properties as Bag};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use std::sync::OnceLock;
 
 /// Bytes of a payload that `repr` shows.
 const SHOWN: usize = 48;
@@ -161,12 +161,12 @@ impl Field for Option<Error> {
 /// A property bag, until somebody wants it.
 pub(crate) struct Lazy {
     bag: Box<str>,
-    properties: OnceLock<Py<PyAny>>,
+    properties: AtomicRefCell<Option<Py<PyAny>>>,
 }
 
 impl Lazy {
     pub(crate) fn new(bag: Bag<'_>) -> Self {
-        Self { bag: bag.raw().into(), properties: OnceLock::new() }
+        Self { bag: bag.raw().into(), properties: AtomicRefCell::new(None) }
     }
 }
 
@@ -178,12 +178,14 @@ impl Field for Option<Lazy> {
 
 impl Field for Lazy {
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(properties) = self.properties.get() {
+        // Who meets another thread in there goes without.
+        let Ok(mut kept) = self.properties.try_borrow_mut() else { return properties::received(py, &self.bag) };
+        if let Some(properties) = &*kept {
             return Ok(properties.bind(py).clone());
         }
-        // Made before the lock is asked, so that nobody waits in it for the interpreter.
-        let properties = properties::received(py, &self.bag)?.unbind();
-        Ok(self.properties.get_or_init(|| properties).bind(py).clone())
+        let properties = properties::received(py, &self.bag)?;
+        *kept = Some(properties.clone().unbind());
+        Ok(properties)
     }
 
     fn same(&self, _: Python<'_>, other: &Self) -> PyResult<bool> {

@@ -1,8 +1,6 @@
 //! What an owner whose memory grows and shrinks must know and tell.
 
 use super::machine::Machine;
-use crate::config::Settings;
-use crate::session::Lane;
 use crate::storage::{Inbound, Slot, Storage};
 
 impl Machine {
@@ -27,12 +25,6 @@ impl Machine {
     /// Bytes of the reserve at the front of `tx`.
     pub(crate) const fn reserve(&self) -> usize {
         self.reserve as usize
-    }
-
-    /// Whether the next packet is one that is written into the reserve.
-    pub(crate) fn wants_reserve(&self, storage: &Storage<'_>, settings: &Settings) -> bool {
-        let lane = self.session.next_lane(storage, settings);
-        !self.session.is_lending() && matches!(lane, Some(Lane::Subscribe | Lane::Request))
     }
 
     pub(crate) fn uses_tx(&self) -> bool {

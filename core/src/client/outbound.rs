@@ -1,10 +1,11 @@
 //! Bytes out: the session says which packet is next; those that name topics are written here.
 
 use super::machine::{Machine, Parts, finish_reserve};
-use crate::config::INBOUND;
+use crate::config::{INBOUND, Settings};
 use crate::error::Error;
 use crate::packet::subscribe;
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
+use crate::storage::Storage;
 use crate::time::Instant;
 use crate::topic::{Device, Features, put_filter};
 use crate::wire::{Writer, frame};
@@ -12,15 +13,28 @@ use crate::wire::{Writer, frame};
 impl Machine {
     /// Chooses the next packet, if none is lent.
     pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_>) {
-        if self.session.is_lending() {
-            return;
+        if let Some(lane) = self.next_lane(&parts.storage, &parts.config.settings) {
+            self.lend(parts, lane);
         }
-        match self.session.next_lane(&parts.storage, &parts.config.settings) {
-            None => {}
-            Some(Lane::Subscribe) if INBOUND => self.lend_subscribe(parts),
-            Some(Lane::Request) if INBOUND => self.lend_sync_get(parts),
-            Some(lane) => self.session.lend(&mut parts.storage, lane),
+    }
+
+    /// Where the next packet comes from, if none is lent.
+    pub(crate) fn next_lane(&self, storage: &Storage<'_>, settings: &Settings) -> Option<Lane> {
+        if self.session.is_lending() { None } else { self.session.next_lane(storage, settings) }
+    }
+
+    /// Lends the packet of `lane`, the next.
+    pub(crate) fn lend(&mut self, parts: &mut Parts<'_>, lane: Lane) {
+        match lane {
+            Lane::Subscribe if INBOUND => self.lend_subscribe(parts),
+            Lane::Request if INBOUND => self.lend_sync_get(parts),
+            lane => self.lend_ready(&mut parts.storage, lane),
         }
+    }
+
+    /// The same for a lane whose packets need no texts any more.
+    pub(crate) fn lend_ready(&mut self, storage: &mut Storage<'_>, lane: Lane) {
+        self.session.lend(storage, lane);
     }
 
     pub(crate) fn lent_bytes<'s>(&'s self, tx: &'s [u8]) -> Option<&'s [u8]> {

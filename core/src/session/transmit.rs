@@ -132,6 +132,14 @@ pub(crate) enum Lane {
     Slot(u16),
 }
 
+#[cfg(feature = "alloc")]
+impl Lane {
+    /// Whether its packets are written into the reserve when they are lent.
+    pub(crate) const fn is_in_reserve(self) -> bool {
+        matches!(self, Self::Subscribe | Self::Request)
+    }
+}
+
 impl Session {
     pub(crate) fn is_lending(&self) -> bool {
         self.lend.is_some()

@@ -37,31 +37,31 @@ class Properties(_Frozen):
 
     def __init__(self, bag, /):
         read_bag(self, bag)
-        self._bag = bag
+        self._bag = bag.encode()
 
     @property
     def raw(self):
         """The bag as it came, percent-encoded."""
-        return self._bag
+        return self._bag.decode()
 
     @property
     def system(self):
         """The properties that the hub knows."""
-        return system_properties(self._bag)
+        return system_properties(self.raw)
 
     def multi_items(self):
         """The application properties as they stand, repeated ones, too."""
-        return application_pairs(self._bag)
+        return application_pairs(self.raw)
 
     def pairs(self):
         """All properties as they stand: the application's and, by the names they have on the wire, the system's."""
-        return all_pairs(self._bag)
+        return all_pairs(self.raw)
 
     def __reduce__(self):
-        return Properties, (self._bag,)
+        return Properties, (self.raw,)
 
     def __repr__(self):
-        return f"Properties({self._bag!r})"
+        return f"Properties({self.raw!r})"
 
 
 Properties.__module__ = "iothub_proto"
