@@ -6,6 +6,7 @@ use crate::status::{IOTHUB_ERR_BAD_VALUE, IOTHUB_ERR_BUFFER_TOO_SMALL, IOTHUB_ER
 use crate::types::iothub_str;
 use core::ffi::c_char;
 use iothub_proto::topic::{DecodeError, Encoded, Properties, Property, PropertyIter};
+use iothub_proto::wire::Text;
 
 /// `system` of an application property.
 pub const IOTHUB_SYSTEM_NONE: u32 = 0;
@@ -78,7 +79,7 @@ unsafe impl Zeroed for iothub_property_iter {}
 const ITERATOR: u32 = 0x1074_0B04;
 
 impl iothub_property_iter {
-    fn new(rest: &str) -> Self {
+    fn new(rest: Text<'_>) -> Self {
         let rest = iothub_str::new(rest);
         Self { rest, mark: Self::mark(rest).number() }
     }
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn iothub_properties_next(
             return Err(Misuse(crate::status::IOTHUB_ERR_NOT_INITIALIZED));
         }
         // The mark says that this text was looked at.
-        let mut rest = PropertyIter::resume(ptr::checked(iter.rest));
+        let mut rest = PropertyIter::resume(ptr::checked(iter.rest).into());
         let Some(found) = rest.next() else { return Ok(0) };
         *property = iothub_received_property::new(&found);
         *iter = iothub_property_iter::new(rest.rest());

@@ -3,6 +3,7 @@
 use crate::guard::Inner;
 use core::ffi::c_char;
 use core::mem::{align_of, size_of};
+use iothub_proto::wire::Text;
 use iothub_proto::{Inbound, RxBuffer, Slot};
 
 /// What a call gives: IOTHUB_OK, a count where the function says so, or a negative IOTHUB_ERR_*.
@@ -35,11 +36,12 @@ pub struct iothub_str {
 impl iothub_str {
     pub(crate) const NONE: Self = Self { ptr: core::ptr::null(), len: 0 };
 
-    pub(crate) const fn new(text: &str) -> Self {
-        Self { ptr: text.as_ptr().cast(), len: text.len() }
+    pub(crate) fn new<'t>(text: impl Into<Text<'t>>) -> Self {
+        let bytes = text.into().as_bytes();
+        Self { ptr: bytes.as_ptr().cast(), len: bytes.len() }
     }
 
-    pub(crate) fn optional(text: Option<&str>) -> Self {
+    pub(crate) fn optional<'t>(text: Option<impl Into<Text<'t>>>) -> Self {
         text.map_or(Self::NONE, Self::new)
     }
 }

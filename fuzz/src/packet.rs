@@ -121,7 +121,7 @@ fn as_the_hub_reads(packet: &[u8], decoded: &Result<Packet<'_>, PeerError>) {
                 if planted(Plant::OtherCodec) { ours.payload.get(1..).unwrap_or_default() } else { ours.payload };
             assert_eq!(
                 (hub.topic.as_str(), &hub.payload[..], hub.qos, hub.dup, hub.retain, hub.packet_id),
-                (ours.topic, payload, ours.qos as u8, ours.dup, ours.retain, ours.id.map(|id| id.get())),
+                (ours.topic.as_str(), payload, ours.qos as u8, ours.dup, ours.retain, ours.id.map(|id| id.get())),
             );
         }
         (Ok(codec::Packet::PubAck(hub)), Ok(Packet::Puback(ours))) => assert_eq!(hub, ours.get()),

@@ -100,7 +100,7 @@ static NAMES: Mutex<Names> = Mutex::new(Names([const { None }; REMEMBERED]));
 
 impl Names {
     fn name<'py>(&mut self, py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-        let raw = encoded.raw();
+        let raw = encoded.raw().as_str();
         let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
         let kept = self.0.get_mut(place % REMEMBERED);
         if let Some(Some((known, name))) = &kept
@@ -124,8 +124,9 @@ fn value<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Option<Bound
 
 /// Decoded; bytes that are not UTF-8 as surrogate escapes.
 fn text<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-    if !encoded.raw().contains('%') {
-        return Ok(PyString::new(py, encoded.raw()));
+    let raw = encoded.raw().as_str();
+    if !raw.contains('%') {
+        return Ok(PyString::new(py, raw));
     }
     if let Ok(text) = encoded.decode(&mut [0; SHORT]) {
         return Ok(PyString::new(py, text));

@@ -166,7 +166,7 @@ pub(crate) struct Lazy {
 
 impl Lazy {
     pub(crate) fn new(bag: Bag<'_>) -> Self {
-        Self { bag: bag.raw().into(), properties: AtomicRefCell::new(None) }
+        Self { bag: bag.raw().as_str().into(), properties: AtomicRefCell::new(None) }
     }
 }
 

@@ -95,7 +95,14 @@ impl FromHub {
             Self::Publish { first, topic, id, payload } => {
                 let qos = if first & 2 == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
                 let id = (qos == QoS::AtLeastOnce).then_some(*id);
-                Packet::Publish(Publish { qos, dup: first & 8 != 0, retain: first & 1 != 0, topic, id, payload })
+                Packet::Publish(Publish {
+                    qos,
+                    dup: first & 8 != 0,
+                    retain: first & 1 != 0,
+                    topic: topic.into(),
+                    id,
+                    payload,
+                })
             }
             Self::Puback(id) => Packet::Puback(*id),
             Self::Suback(id, codes) => Packet::Suback(Suback { id: *id, codes }),
@@ -152,7 +159,7 @@ fn theirs(packet: &Packet<'_>) -> v4::Packet {
             dup: publish.dup,
             qos: their_qos(publish.qos),
             retain: publish.retain,
-            topic: publish.topic.to_owned(),
+            topic: publish.topic.as_str().to_owned(),
             pkid: publish.id.map_or(0, PacketId::get),
             payload: Bytes::copy_from_slice(publish.payload),
         }),

@@ -3,7 +3,7 @@
 use super::lifecycle::disconnected;
 use super::machine::{Machine, Parts, device};
 use crate::config::{INBOUND, TWIN};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::event::{Event, Message, MessageToken, RequestError, RequestId, Skipped, TelemetryToken, TwinToken};
 use crate::packet::{PacketId, Publish, Suback};
 #[cfg(feature = "stream")]
@@ -12,7 +12,7 @@ use crate::session::state::State;
 use crate::session::{Incoming, Step};
 use crate::storage::window::Decision;
 use crate::time::Instant;
-use crate::topic::{self, Features, Inbound, Properties};
+use crate::topic::{self, Features, Inbound};
 
 /// What one call of [`handle_input`](crate::Client::handle_input) did.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -28,6 +28,28 @@ pub struct Handled<'i> {
 
 impl Machine {
     pub(crate) fn handle_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        now: Instant,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
+        let (before, awaited) = (self.unread as usize, self.session.awaited());
+        if before > input.len() || input.len() >= awaited || self.has_event() {
+            return self.look(parts, now, input, handled);
+        }
+        // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
+        self.session.tick(parts.storage.slots, now).ok_or(UsageError::BadInstant)?;
+        if input.len() > before {
+            self.session.heard();
+        }
+        self.unread = input.len() as u32;
+        handled.needed = awaited;
+        Ok(())
+    }
+
+    #[inline(never)] // It needs many registers, which what is above would have to save.
+    fn look<'i>(
         &mut self,
         parts: &mut Parts<'_>,
         now: Instant,
@@ -60,16 +82,14 @@ impl Machine {
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
-        // What waits comes first.
+        if self.has_event() {
+            // What waits comes first.
+            handled.event = self.waiting_event(parts);
+        }
         let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
-        loop {
-            self.event(parts, &step.incoming, &mut handled.event);
-            if handled.event.is_some() {
-                break;
-            }
-            if !self.session.listens(&parts.storage, &parts.config.settings, input, &mut handled.consumed)? {
-                break;
-            }
+        while handled.event.is_none()
+            && self.session.listens(&parts.storage, &parts.config.settings, input, &mut handled.consumed)?
+        {
             #[cfg(feature = "alloc")]
             if parts.inbound_grows {
                 let rest = input.get(handled.consumed..).unwrap_or_default();
@@ -81,6 +101,7 @@ impl Machine {
             if !self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
                 break;
             }
+            self.event(parts, &step.incoming, &mut handled.event);
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed) as u32;
@@ -90,6 +111,7 @@ impl Machine {
 
     /// The next event that waits without input: a payload's end, ended requests by age, what state brings, the
     /// connection's end.
+    #[cold]
     fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
         if let Some(end) = self.stream_end(parts) {
             return Some(end);
@@ -112,15 +134,15 @@ impl Machine {
         Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
     }
 
-    /// What `incoming` means to the application; if it is nothing, what waits.
-    #[cfg_attr(target_os = "none", inline(never))]
+    /// What `incoming` means to the application; if it is nothing, what waits. Written in place: an event is large to
+    /// move.
+    #[inline(never)] // Inlined into the loop, what it needs would be loaded before it, onto the stack.
     fn event<'i>(&mut self, parts: &mut Parts<'_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
         *event = match *incoming {
-            Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Publish { ref publish, skipped } if INBOUND => {
-                let inbound = topic::parse(publish.topic, device(&parts.config.identity));
-                self.publish(parts, publish, inbound, skipped)
+                return self.publish(parts, publish, skipped, event);
             }
+            Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
                 if !INBOUND || self.wanted.is_empty() {
@@ -136,7 +158,8 @@ impl Machine {
                 let event = self.stream_piece(parts, bytes, last);
                 if event.is_none() && last { self.skipped_response(parts) } else { event }
             }
-            _ => self.waiting_event(parts),
+            _ if self.has_event() => self.waiting_event(parts),
+            _ => return,
         };
     }
 
@@ -175,44 +198,66 @@ impl Machine {
         &mut self,
         parts: &mut Parts<'_>,
         publish: &Publish<'i>,
-        inbound: Inbound<'i>,
         skipped: Option<u32>,
-    ) -> Option<Event<'i>> {
-        let Publish { topic, payload, retain, id, dup: redelivered, .. } = *publish;
-        let message = match inbound {
-            Inbound::CloudToDevice { properties } => Some((None, properties)),
-            Inbound::Input { name, properties } => Some((Some(name), properties)),
+        event: &mut Option<Event<'i>>,
+    ) {
+        let inbound = topic::parse(publish.topic, device(&parts.config.identity));
+        let is_message = match inbound {
+            Inbound::CloudToDevice { .. } | Inbound::Input { .. } => true,
             // The topic alone is larger than the buffer, and only messages have such topics.
-            Inbound::Unknown if topic.is_empty() => Some((None, Properties::default())),
-            _ => None,
+            Inbound::Unknown => publish.topic.is_empty(),
+            _ => false,
         };
-        let token =
-            if message.is_some() { self.await_decision(parts, publish) } else { self.acknowledge(parts, publish) };
+        let token = if is_message { self.await_decision(parts, publish) } else { self.acknowledge(parts, publish) };
         if let Some(payload_len) = skipped {
-            if let Some(event) = self.stream_begin(parts, publish, inbound, token, payload_len) {
-                return event;
-            }
-            let request = self.skipped(parts, inbound, payload_len)?;
-            let packet_id = id.map(PacketId::get);
-            return Some(Event::Skipped(Skipped { topic, packet_id, payload_len, token, request }));
+            *event = self.passes_by(parts, publish, inbound, token, payload_len);
+            return;
         }
-        match inbound {
+        let Publish { topic, payload, retain, id, dup: redelivered, .. } = *publish;
+        let (input, properties) = match inbound {
+            Inbound::CloudToDevice { properties } => (None, properties),
+            Inbound::Input { name, properties } => (Some(name), properties),
             Inbound::Method { name, request_id } => {
                 self.session.method_delivered();
-                Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
+                *event = Some(Event::MethodCall { name, payload, request: self.request_id(request_id) });
+                return;
             }
             Inbound::TwinResponse { status, request_id, version } => {
-                self.twin_response(parts, status, request_id, version, payload)
+                *event = self.twin_response(parts, status, request_id, version, payload);
+                return;
             }
-            Inbound::Desired { version } => self.twin_desired(parts, version, Some(payload)),
-            Inbound::CloudToDevice { .. } | Inbound::Input { .. } | Inbound::Unknown => Some(match message {
-                None => Event::Unknown { topic, payload, retain },
-                Some((input, properties)) => {
-                    let message = Message { token, input, properties, payload, redelivered };
-                    if id.is_some() && token.is_none() { Event::MessageLeft(message) } else { Event::Message(message) }
-                }
-            }),
+            Inbound::Desired { version } => {
+                *event = self.twin_desired(parts, version, Some(payload));
+                return;
+            }
+            Inbound::Unknown => {
+                *event = Some(Event::Unknown { topic: topic.as_str(), payload, retain });
+                return;
+            }
+        };
+        let message = Message { token, input, properties, payload, redelivered };
+        if id.is_some() && token.is_none() {
+            *event = Some(Event::MessageLeft(message));
+        } else {
+            *event = Some(Event::Message(message));
         }
+    }
+
+    /// A PUBLISH whose payload, of so many bytes, passes by.
+    fn passes_by<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        publish: &Publish<'i>,
+        inbound: Inbound<'i>,
+        token: Option<MessageToken>,
+        payload_len: u32,
+    ) -> Option<Event<'i>> {
+        if let Some(event) = self.stream_begin(parts, publish, inbound, token, payload_len) {
+            return event;
+        }
+        let request = self.skipped(parts, inbound, payload_len)?;
+        let (topic, packet_id) = (publish.topic.as_str(), publish.id.map(PacketId::get));
+        Some(Event::Skipped(Skipped { topic, packet_id, payload_len, token, request }))
     }
 
     /// What follows from a payload that passes by: a method's answer may still be given; `None` if there is nothing to

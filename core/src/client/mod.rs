@@ -250,11 +250,14 @@ impl<'a> Client<'a> {
                 consumed.add(input.len());
             }
             outcome?;
-            consumed.add(handled.consumed);
-            input = input.get(handled.consumed..).unwrap_or_default();
-            if handled.event.is_some() || handled.consumed == 0 {
+            if handled.consumed == 0 {
                 return Ok(());
             }
+            consumed.add(handled.consumed);
+            if handled.event.is_some() {
+                return Ok(());
+            }
+            input = input.get(handled.consumed..).unwrap_or_default();
         }
     }
 

@@ -78,7 +78,7 @@ impl Machine {
                 }
                 _ => None,
             },
-            Inbound::Unknown => Some((StreamSource::Unknown { topic, retain }, StreamEnd::Unknown)),
+            Inbound::Unknown => Some((StreamSource::Unknown { topic: topic.as_str(), retain }, StreamEnd::Unknown)),
         };
         // Accepted by itself is what was told to its end.
         self.accept_next = None;

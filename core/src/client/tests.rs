@@ -151,7 +151,7 @@ pub(super) const fn puback(id: u16) -> [u8; 4] {
 pub(super) fn publish(topic: &str, id: Option<u16>, payload: &[u8]) -> Vec<u8> {
     let id = id.map(crate::packet::PacketId::new).map(Option::unwrap);
     let qos = if id.is_some() { crate::packet::QoS::AtLeastOnce } else { crate::packet::QoS::AtMostOnce };
-    let publish = crate::packet::Publish { qos, dup: false, retain: false, topic, id, payload };
+    let publish = crate::packet::Publish { qos, dup: false, retain: false, topic: topic.into(), id, payload };
     let mut packet = vec![0; publish.encoded_len()];
     publish.emit(&mut packet).unwrap();
     packet

@@ -38,26 +38,19 @@ impl Kind {
     /// ```
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn of(first: u8) -> Result<Self, PeerError> {
-        let kind = match first >> 4 {
-            2 => Some(Self::Connack),
-            3 => Some(Self::Publish),
-            4 => Some(Self::Puback),
-            9 => Some(Self::Suback),
-            11 => Some(Self::Unsuback),
-            13 => Some(Self::Pingresp),
-            _ => None,
-        };
-        let violation = match kind {
+        let violation = match (first >> 4, first & 0x0F) {
             // Its flags are DUP, QoS in two bits, and RETAIN.
-            Some(Self::Publish) => match first & 0b0110 {
-                0b0000 if first & 0b1000 != 0 => Violation::DupOnQos0,
-                0b0000 | 0b0010 => return Ok(Self::Publish),
-                0b0100 => Violation::ForbiddenType,
-                _ => Violation::BadQos,
-            },
-            Some(kind) if first & 0x0F == 0 => return Ok(kind),
-            Some(_) => Violation::BadFlags,
-            None => Violation::ForbiddenType,
+            (3, 0b0000..=0b0011 | 0b1010 | 0b1011) => return Ok(Self::Publish),
+            (3, 0b1000 | 0b1001) => Violation::DupOnQos0,
+            (3, 0b0100 | 0b0101 | 0b1100 | 0b1101) => Violation::ForbiddenType,
+            (3, _) => Violation::BadQos,
+            (2, 0) => return Ok(Self::Connack),
+            (4, 0) => return Ok(Self::Puback),
+            (9, 0) => return Ok(Self::Suback),
+            (11, 0) => return Ok(Self::Unsuback),
+            (13, 0) => return Ok(Self::Pingresp),
+            (2 | 4 | 9 | 11 | 13, _) => Violation::BadFlags,
+            _ => Violation::ForbiddenType,
         };
         Err(PeerError { kind: violation, packet: first, offset: 0 })
     }

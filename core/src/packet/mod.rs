@@ -105,7 +105,7 @@ pub enum Packet<'i> {
 /// let input = b"\x32\x07\x00\x01t\x00\x09hi";
 /// let header = frame::header(input).unwrap().unwrap();
 /// let Packet::Publish(publish) = decode(&header, input).unwrap() else { unreachable!() };
-/// assert_eq!((publish.qos, publish.topic, publish.payload), (QoS::AtLeastOnce, "t", &b"hi"[..]));
+/// assert_eq!((publish.qos, publish.topic.as_str(), publish.payload), (QoS::AtLeastOnce, "t", &b"hi"[..]));
 /// assert_eq!(publish.id.unwrap().get(), 9);
 /// ```
 #[cfg_attr(not(target_os = "none"), inline(always))]

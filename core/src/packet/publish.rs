@@ -3,7 +3,7 @@
 use super::{Kind, PacketId, QoS};
 use crate::error::{PeerError, Violation};
 use crate::wire::frame::{self, Header};
-use crate::wire::{Fields, Writer, topic_name};
+use crate::wire::{Fields, Text, Writer, topic_name};
 
 /// The bit of the first byte that marks a PUBLISH as possibly sent before (§3.3.1.1).
 pub const DUP: u8 = 0x08;
@@ -23,7 +23,7 @@ pub struct Publish<'i> {
     /// Whether it is a retained message.
     pub retain: bool,
     /// Its topic: 1 to [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes without U+0000 and wildcards.
-    pub topic: &'i str,
+    pub topic: Text<'i>,
     /// The packet id: with QoS 1, and only then.
     pub id: Option<PacketId>,
     /// The application's bytes.
@@ -47,7 +47,7 @@ impl Publish<'_> {
     /// ```
     /// use iothub_proto::packet::{Publish, QoS};
     /// let publish = Publish {
-    ///     qos: QoS::AtMostOnce, dup: false, retain: false, topic: "t", id: None, payload: b"hi",
+    ///     qos: QoS::AtMostOnce, dup: false, retain: false, topic: "t".into(), id: None, payload: b"hi",
     /// };
     /// let mut room = [0; 8];
     /// assert_eq!(publish.emit(&mut room), Ok(7));
@@ -57,7 +57,7 @@ impl Publish<'_> {
         let header_len = frame::header_len(self.encoded_len());
         let first = first_byte(self.qos, self.dup, self.retain);
         frame::write(room, header_len, first, &mut |w| {
-            w.put_text(self.topic);
+            w.put_binary(self.topic.as_bytes());
             put_rest(w, self.id, self.payload);
         })
         .map(|packet| packet.end)
@@ -121,7 +121,7 @@ pub enum Head<'i> {
 /// let header = frame::header(input).unwrap().unwrap();
 /// assert_eq!(head(&header, &input[..6]), Ok(Head::Needs(8)));
 /// let Ok(Head::Complete { publish, len }) = head(&header, input) else { unreachable!() };
-/// assert_eq!((publish.topic, len), ("a/b", 8));
+/// assert_eq!((publish.topic.as_str(), len), ("a/b", 8));
 /// ```
 pub fn head<'i>(header: &Header, input: &'i [u8]) -> Result<Head<'i>, PeerError> {
     match Kind::of(header.first)? {

@@ -134,7 +134,7 @@ fn good_packet() -> impl Strategy<Value = Vec<u8>> {
             |(topic, payload, retain, number)| {
                 let qos = if number.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
                 let id = number.and_then(PacketId::new);
-                let publish = Publish { qos, dup: false, retain, topic: &topic, id, payload: &payload };
+                let publish = Publish { qos, dup: false, retain, topic: (&topic).into(), id, payload: &payload };
                 let mut room = vec![0; publish.encoded_len()];
                 publish.emit(&mut room).unwrap();
                 room

@@ -297,7 +297,7 @@ impl Machine {
             let _ = self.session.remember(&mut parts.storage, id, Decision::Accepted);
         }
         let response = registration::parse(publish.topic);
-        let is_ours = |rid: &str| crate::wire::decimal(rid) == Some(u64::from(self.number));
+        let is_ours = |rid: &str| crate::wire::decimal(rid.into()) == Some(u64::from(self.number));
         // A topic that is larger than the buffer is told as an empty one: here nothing else but answers can come.
         let answers = response.map_or(publish.topic.is_empty(), |response| is_ours(response.request_id));
         if !self.outstanding || !answers {

@@ -113,6 +113,9 @@ pub(crate) struct Session {
     /// A CONNECT in the reserve that is not lent yet.
     connect: Range<u32>,
     skip: Skip,
+    /// Bytes that the packet at the front of the input has, as far as known; 0: there is none, or it was not looked at in
+    /// this state.
+    awaited: u32,
     /// Acknowledgements that matched nothing. They do no harm, but tell of a confused peer.
     stray: u32,
     /// The fatal error that is repeated until `connect`.
@@ -165,6 +168,7 @@ impl Session {
             wants_request: false,
             window: Window::default(),
             skip: Skip::None,
+            awaited: 0,
             cuts: 0,
             careful: false,
             acked: false,
@@ -291,6 +295,7 @@ impl Session {
         match state::next(self.state, trigger) {
             Some(state) => {
                 self.state = state;
+                self.awaited = 0;
                 true
             }
             None => false,

@@ -10,8 +10,8 @@ use crate::packet::publish::{self, Head};
 use crate::packet::{Connack, Kind, PacketId, Publish, QoS, Suback, connack, subscribe};
 use crate::storage::window::Decision;
 use crate::storage::{Flags, Slot, Storage, Ticket};
-use crate::wire::Fields;
 use crate::wire::frame::{self, Header};
+use crate::wire::{Fields, Text};
 
 /// A PUBLISH larger than the receive buffer, passing by.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +89,11 @@ impl Session {
         self.timers.mark(Mark::LastIn, self.now);
     }
 
+    /// Bytes that the input must have before a look at it gives anything; 0 if that is not known.
+    pub(crate) const fn awaited(&self) -> usize {
+        self.awaited as usize
+    }
+
     /// Whether the rest of the input is looked at in this call, behind what it has `consumed`.
     pub(crate) fn listens(
         &mut self,
@@ -124,11 +129,13 @@ impl Session {
         step: &mut Step<'i>,
     ) -> bool {
         let rest = input.get(*consumed..).unwrap_or_default();
+        self.awaited = 0;
         let error = match (self.step(storage, settings, rest, step), &step.incoming) {
             (Err(error), _) => Fatal::Peer(error),
             (Ok(()), Incoming::Refused(refusal)) => Fatal::Refused(*refusal),
             (Ok(()), Incoming::Needs(bytes)) => {
                 *needed = *bytes;
+                self.awaited = *bytes as u32;
                 return false;
             }
             (Ok(()), _) => {
@@ -144,7 +151,7 @@ impl Session {
     }
 
     /// Looks at the front of the input. An error changed nothing: the same bytes give it again.
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(never)]
     pub(crate) fn step<'i>(
         &mut self,
         storage: &mut Storage<'_>,
@@ -352,7 +359,7 @@ impl Session {
         }
         let payload_len = after.saturating_sub(len);
         self.skip = if payload_len == 0 { Skip::None } else { Skip::Payload { left: payload_len } };
-        let publish = Publish { qos, dup, retain, topic: "", id, payload: &[] };
+        let publish = Publish { qos, dup, retain, topic: Text::default(), id, payload: &[] };
         step.took(len as usize, Incoming::Publish { publish, skipped: Some(payload_len) });
         Ok(())
     }
@@ -379,6 +386,7 @@ impl Session {
 }
 
 /// An error at `offset` of the packet that begins with `first`.
+#[cold]
 const fn at(first: u8, kind: Violation, offset: u32) -> PeerError {
     PeerError { kind, packet: first, offset }
 }

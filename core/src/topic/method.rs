@@ -2,13 +2,13 @@
 
 use super::Inbound;
 use super::query::Query;
-use crate::wire::Writer;
+use crate::wire::{Text, Writer};
 
 /// Reads `{name}/?$rid={rid}`, what follows `$iothub/methods/POST/`.
-pub(super) fn parse(rest: &str) -> Inbound<'_> {
+pub(super) fn parse(rest: Text<'_>) -> Inbound<'_> {
     let query = Query::parse(rest);
     match (query.level(), query.request_id()) {
-        (Some(name), Some(request_id)) => Inbound::Method { name, request_id },
+        (Some(name), Some(request_id)) => Inbound::Method { name: name.as_str(), request_id },
         _ => Inbound::Unknown,
     }
 }

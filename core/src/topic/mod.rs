@@ -27,7 +27,7 @@ pub mod telemetry;
 mod tests;
 pub mod twin;
 
-use crate::wire::{Writer, after};
+use crate::wire::{Text, Writer};
 pub use features::{Features, put_filter};
 pub use properties::{
     DecodeError, Encoded, Properties, Property, PropertyIter, PropertySource, ReceivedSystem, SystemProperties,
@@ -56,12 +56,12 @@ impl Device<'_> {
     }
 
     /// What follows the text of [`put`](Self::put) in `topic`; `None` if the topic is not this device's.
-    fn strip(self, topic: &str) -> Option<&str> {
-        let mut rest = after(after(topic, DEVICES)?, self.device_id)?;
+    fn strip(self, topic: Text<'_>) -> Option<Text<'_>> {
+        let mut rest = topic.after(DEVICES)?.after(self.device_id)?;
         if let Some(module_id) = self.module_id {
-            rest = after(after(rest, MODULES)?, module_id)?;
+            rest = rest.after(MODULES)?.after(module_id)?;
         }
-        after(rest, "/")
+        rest.after("/")
     }
 }
 
@@ -130,8 +130,12 @@ pub enum Inbound<'i> {
 /// assert_eq!(properties.raw(), "a=1");
 /// ```
 #[must_use]
+pub fn parse<'i>(topic: impl Into<Text<'i>>, device: Device<'_>) -> Inbound<'i> {
+    parse_text(topic.into(), device)
+}
+
 #[cfg_attr(target_os = "none", inline(never))]
-pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
+fn parse_text<'i>(topic: Text<'i>, device: Device<'_>) -> Inbound<'i> {
     // What comes most often, and is told by its first byte, first.
     if let Some(rest) = device.strip(topic) {
         message::parse(rest, device)
@@ -149,12 +153,12 @@ pub fn parse<'i>(topic: &'i str, device: Device<'_>) -> Inbound<'i> {
 /// What stands in `topic` for the `/#` of `filter`: empty also where the topic ends before it, since `/#` matches
 /// the level above, too (MQTT 3.1.1 §4.7.1.2).
 #[inline(always)] // The filter is a constant, and so is the text without its end.
-fn below<'i>(topic: &'i str, filter: &str) -> Option<&'i str> {
+fn below<'i>(topic: Text<'i>, filter: &str) -> Option<Text<'i>> {
     below_level(topic, filter.strip_suffix("/#").unwrap_or(filter))
 }
 
 #[cfg_attr(target_os = "none", inline(never))]
-fn below_level<'i>(topic: &'i str, level: &str) -> Option<&'i str> {
-    let rest = after(topic, level)?;
-    if rest.is_empty() { Some(rest) } else { after(rest, "/") }
+fn below_level<'i>(topic: Text<'i>, level: &str) -> Option<Text<'i>> {
+    let rest = topic.after(level)?;
+    if rest.is_empty() { Some(rest) } else { rest.after("/") }
 }

@@ -3,7 +3,7 @@
 
 use super::below;
 use super::query::Query;
-use crate::wire::{Writer, decimal, put_encoded};
+use crate::wire::{Text, Writer, decimal, put_encoded};
 
 /// What to subscribe to, for all answers.
 pub const FILTER: &str = "$dps/registrations/res/#";
@@ -29,8 +29,8 @@ pub struct Response<'i> {
 /// assert_eq!(response, Some(Response { status: 202, request_id: "1", retry_after: Some(3) }));
 /// ```
 #[must_use]
-pub fn parse(topic: &str) -> Option<Response<'_>> {
-    let query = Query::parse(below(topic, FILTER)?);
+pub fn parse<'i>(topic: impl Into<Text<'i>>) -> Option<Response<'i>> {
+    let query = Query::parse(below(topic.into(), FILTER)?);
     let status = u16::try_from(decimal(query.level()?)?).ok()?;
     let retry_after = query.retry_after().and_then(|seconds| u32::try_from(seconds).ok());
     Some(Response { status, request_id: query.request_id()?, retry_after })

@@ -96,9 +96,9 @@ fn check_any(topic: &str) -> Result<(), TestCaseError> {
             }
             Inbound::Input { name, properties } => {
                 prop_assert!(device.module_id.is_some() && !name.is_empty() && !name.contains('/'));
-                prop_assert!(topic.ends_with(properties.raw()));
+                prop_assert!(topic.ends_with(properties.raw().as_str()));
             }
-            Inbound::CloudToDevice { properties } => prop_assert!(topic.ends_with(properties.raw())),
+            Inbound::CloudToDevice { properties } => prop_assert!(topic.ends_with(properties.raw().as_str())),
             Inbound::Desired { .. } | Inbound::Unknown => {}
         }
     }

@@ -2,10 +2,10 @@
 
 use super::Inbound;
 use super::query::Query;
-use crate::wire::{Writer, decimal};
+use crate::wire::{Text, Writer, decimal};
 
 /// Reads `{status}/?$rid={rid}[&$version={v}]`, what follows `$iothub/twin/res/`.
-pub(super) fn response(rest: &str) -> Inbound<'_> {
+pub(super) fn response(rest: Text<'_>) -> Inbound<'_> {
     let query = Query::parse(rest);
     let status = query.level().and_then(decimal).and_then(|status| u16::try_from(status).ok());
     match (status, query.request_id()) {
@@ -15,7 +15,7 @@ pub(super) fn response(rest: &str) -> Inbound<'_> {
 }
 
 /// Reads `?$version={v}`, what follows `$iothub/twin/PATCH/properties/desired/`.
-pub(super) fn desired(rest: &str) -> Inbound<'_> {
+pub(super) fn desired(rest: Text<'_>) -> Inbound<'_> {
     let query = Query::parse(rest);
     if query.path.is_empty() { Inbound::Desired { version: query.version() } } else { Inbound::Unknown }
 }

@@ -22,7 +22,7 @@ pub use json::{
 pub(crate) use json::{Members, Part, put_json_number};
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
-pub use text::{MAX_TEXT, text, topic_name};
-pub(crate) use text::{after, append_digit, cut, decimal};
+pub use text::{MAX_TEXT, Text, text, topic_name};
+pub(crate) use text::{append_digit, cut, decimal};
 pub use writer::Writer;
 pub(crate) use writer::copy;

@@ -57,9 +57,9 @@ fn is(found: iothub_str, wanted: &str) -> bool {
 
 fn same(found: &iothub_received_property, wanted: &Property<'_>) {
     let value = wanted.value.or(planted(Plant::TextLost).then_some(Encoded::new("")));
-    assert!(is(found.name, wanted.name.raw()));
+    assert!(is(found.name, wanted.name.raw().as_str()));
     assert_eq!(found.value.ptr.is_null(), value.is_none());
-    assert!(is(found.value, value.map_or("", |value| value.raw())));
+    assert!(is(found.value, value.map_or("", |value| value.raw().as_str())));
     assert_eq!(found.system != 0, wanted.is_system());
 }
 
@@ -94,7 +94,7 @@ fn bag(raw: &str) {
         for (kind, wanted) in [(1, system.message_id), (4, system.to), (17, system.ack), (18, system.operation)] {
             let mut value = text("left");
             assert_eq!(iothub_properties_system(text(raw), kind, &mut value), i32::from(wanted.is_some()));
-            assert!(is(value, wanted.map_or("", |value| value.raw())));
+            assert!(is(value, wanted.map_or("", |value| value.raw().as_str())));
         }
         assert_eq!(iothub_properties_system(text(raw), 19, &mut text("")), IOTHUB_ERR_BAD_VALUE);
     }
@@ -111,11 +111,11 @@ fn decode(encoded: Encoded<'_>) {
         if needed > 0 {
             let mut small = vec![0x55_u8; needed - 1].into_boxed_slice();
             let says = small.len() + usize::from(planted(Plant::Overrun));
-            let status = iothub_text_decode(text(encoded.raw()), small.as_mut_ptr().cast(), says, &mut len);
+            let status = iothub_text_decode(text(encoded.raw().as_str()), small.as_mut_ptr().cast(), says, &mut len);
             assert_eq!((status, len), (IOTHUB_ERR_BUFFER_TOO_SMALL, needed));
             assert!(small.iter().all(|byte| *byte == 0x55), "nothing is written");
         }
-        let status = iothub_text_decode(text(encoded.raw()), room.as_mut_ptr().cast(), room.len(), &mut len);
+        let status = iothub_text_decode(text(encoded.raw().as_str()), room.as_mut_ptr().cast(), room.len(), &mut len);
         let expected = match utf8 {
             Ok(()) => IOTHUB_OK,
             Err(DecodeError::NotUtf8 { .. }) => IOTHUB_ERR_NOT_UTF8,
@@ -124,8 +124,8 @@ fn decode(encoded: Encoded<'_>) {
         assert_eq!((status, len), (expected, needed));
         assert_eq!(room[..], wanted);
         if let Ok(plain) = std::str::from_utf8(&wanted) {
-            assert_eq!(iothub_text_equals(text(encoded.raw()), text(plain)), 1);
-            assert_eq!(iothub_text_equals(text(encoded.raw()), text(&format!("{plain}x"))), 0);
+            assert_eq!(iothub_text_equals(text(encoded.raw().as_str()), text(plain)), 1);
+            assert_eq!(iothub_text_equals(text(encoded.raw().as_str()), text(&format!("{plain}x"))), 0);
         }
     }
 }

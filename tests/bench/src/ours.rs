@@ -61,7 +61,7 @@ fn encoding(size: usize) -> impl Operation {
                 qos: QoS::AtLeastOnce,
                 dup: false,
                 retain: false,
-                topic: black_box(TOPIC),
+                topic: black_box(TOPIC).into(),
                 id: PacketId::new(ID),
                 payload: black_box(&payload),
             };

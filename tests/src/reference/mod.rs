@@ -232,7 +232,7 @@ fn publish(packet: &[u8], at: usize, fault: Fault) -> Result<Packet<'_>, (Violat
         qos: if qos1 { QoS::AtLeastOnce } else { QoS::AtMostOnce },
         dup: packet[0] & 8 != 0,
         retain: packet[0] & 1 != 0,
-        topic,
+        topic: topic.into(),
         id,
         payload: &packet[payload..],
     }))

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::error::ConnectRefusal;
+use crate::wire::Text;
 use Expected::{Read, Refused, Waits};
 use Violation::*;
 
@@ -22,12 +23,12 @@ const fn connack(session_present: bool, refusal: Option<ConnectRefusal>) -> Pack
 }
 
 const fn publish0(retain: bool, topic: &'static str, payload: &'static [u8]) -> Packet<'static> {
-    Packet::Publish(Publish { qos: QoS::AtMostOnce, dup: false, retain, topic, id: None, payload })
+    Packet::Publish(Publish { qos: QoS::AtMostOnce, dup: false, retain, topic: Text::new(topic), id: None, payload })
 }
 
 const fn publish1(dup: bool, topic: &'static str, number: u16, payload: &'static [u8]) -> Packet<'static> {
     let id = Some(id(number));
-    Packet::Publish(Publish { qos: QoS::AtLeastOnce, dup, retain: false, topic, id, payload })
+    Packet::Publish(Publish { qos: QoS::AtLeastOnce, dup, retain: false, topic: Text::new(topic), id, payload })
 }
 
 const fn puback(number: u16) -> Packet<'static> {

@@ -20,7 +20,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use crate::wire::cut;
+use crate::wire::Text;
 pub use emit::{check, put_bag};
 pub use encoded::{DecodeError, Encoded};
 pub use source::PropertySource;
@@ -43,19 +43,19 @@ pub use system::{ReceivedSystem, SystemProperties};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Properties<'i>(&'i str);
+pub struct Properties<'i>(pub(super) Text<'i>);
 
 impl<'i> Properties<'i> {
     /// The properties in `bag`: what follows `devicebound/` or `inputs/{name}/` in a topic. Every text is a
     /// bag.
     #[must_use]
     pub const fn new(bag: &'i str) -> Self {
-        Self(bag)
+        Self(Text::new(bag))
     }
 
     /// The bag as it came, with a leading `?` and trailing `/` if it had them.
     #[must_use]
-    pub const fn raw(&self) -> &'i str {
+    pub const fn raw(&self) -> Text<'i> {
         self.0
     }
 
@@ -68,8 +68,7 @@ impl<'i> Properties<'i> {
     /// All properties as they stand, system and application, repeated ones too.
     #[must_use]
     pub fn iter(&self) -> PropertyIter<'i> {
-        let bag = self.0.strip_prefix('?').unwrap_or(self.0);
-        PropertyIter { rest: bag.strip_suffix('/').unwrap_or(bag) }
+        PropertyIter { rest: self.0.after("?").unwrap_or(self.0).without_slash() }
     }
 
     /// The system properties by name, found in one pass. Of a repeated one the first counts; one without a
@@ -128,19 +127,19 @@ impl Property<'_> {
 /// The properties of a bag, in their order.
 #[derive(Clone, Debug)]
 pub struct PropertyIter<'i> {
-    rest: &'i str,
+    rest: Text<'i>,
 }
 
 impl<'i> PropertyIter<'i> {
     /// The text that is still to be read. [`resume`](Self::resume) goes on from it.
     #[must_use]
-    pub const fn rest(&self) -> &'i str {
+    pub const fn rest(&self) -> Text<'i> {
         self.rest
     }
 
     /// Goes on where another iterator stopped, for callers that cannot keep one, such as the C interface.
     #[must_use]
-    pub const fn resume(rest: &'i str) -> Self {
+    pub const fn resume(rest: Text<'i>) -> Self {
         Self { rest }
     }
 }
@@ -150,18 +149,11 @@ impl<'i> Iterator for PropertyIter<'i> {
 
     fn next(&mut self) -> Option<Property<'i>> {
         while !self.rest.is_empty() {
-            let end = self.rest.bytes().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(self.rest.len());
-            let (name, rest) = self.rest.split_at_checked(end).unwrap_or_default();
-            let (value, rest) = match rest.strip_prefix('=') {
-                Some(rest) => {
-                    let (value, rest) = cut(rest, b'&');
-                    (Some(value), rest)
-                }
-                None => (None, rest.get(1..)),
-            };
+            let (pair, rest) = self.rest.cut(b'&');
             self.rest = rest.unwrap_or_default();
-            if !name.is_empty() || value.is_some() {
-                return Some(Property { name: Encoded::new(name), value: value.map(Encoded::new) });
+            if !pair.is_empty() {
+                let (name, value) = pair.cut(b'=');
+                return Some(Property { name: Encoded(name), value: value.map(Encoded) });
             }
         }
         None

@@ -110,15 +110,19 @@ impl<'a> SystemProperties<'a> {
 
 /// Where `name` stands in the table; `None` for the name of an application property.
 pub(super) fn position(name: Encoded<'_>) -> Option<usize> {
-    if !name.raw().starts_with(['$', '%', 'i']) {
+    let raw = name.raw().as_bytes();
+    if !matches!(raw.first(), Some(b'$' | b'%' | b'i')) {
         return None;
     }
     // As it is mostly spelled, with no escape but that of '$', it is compared as it stands.
-    let (text, escaped) = name.raw().strip_prefix("%24").map_or((name.raw(), false), |text| (text, true));
-    if text.bytes().any(|byte| byte == b'%') {
+    let (text, escaped) = raw.strip_prefix(b"%24").map_or((raw, 0), |text| (text, 1));
+    if text.contains(&b'%') {
         return NAMES.iter().position(|known| name == **known);
     }
-    NAMES.iter().position(|known| if escaped { known.strip_prefix('$') == Some(text) } else { *known == text })
+    // A name without '$' is none of those that begin with it.
+    NAMES
+        .iter()
+        .position(|known| known.as_bytes().get(escaped..) == Some(text) && (escaped == 0 || known.starts_with('$')))
 }
 
 /// The first of each kind that has a value.

@@ -5,6 +5,7 @@ use iothub_proto::topic::{
     Device, Encoded, Features, Properties, Property, PropertyIter, SystemProperties, method, properties, registration,
     telemetry, twin,
 };
+use iothub_proto::wire::Text;
 
 pub(super) fn all() {
     features();
@@ -84,7 +85,7 @@ fn bag() {
         used(Property::is_system(&any(property)));
         used(Property::system_position(&any(property)));
     }
-    for property in PropertyIter::resume(string()) {
+    for property in PropertyIter::resume(any(Text::new(string()))) {
         used(property);
     }
 }

@@ -6,8 +6,8 @@ use iothub_proto::packet::{
 };
 use iothub_proto::wire::frame::Header;
 use iothub_proto::wire::{
-    JsonText, JsonValue, ValueReader, VersionReader, Writer, check_json, frame, json_value, put_encoded, put_json_text,
-    topic_name,
+    JsonText, JsonValue, Text, ValueReader, VersionReader, Writer, check_json, frame, json_value, put_encoded,
+    put_json_text, topic_name,
 };
 
 pub(super) fn all() {
@@ -62,6 +62,8 @@ fn read() {
     used(frame::header_len(number()));
     used(iothub_proto::wire::text(bytes()));
     used(topic_name(bytes()));
+    let text = any(Text::new(string()));
+    used((Text::as_str(text), Text::as_bytes(text), Text::len(text), Text::is_empty(text)));
 }
 
 #[inline(never)]
@@ -130,7 +132,7 @@ fn publishes() {
         qos: qos(),
         dup: any(false),
         retain: any(false),
-        topic: string(),
+        topic: Text::new(string()),
         id: some_id(),
         payload: bytes(),
     });
