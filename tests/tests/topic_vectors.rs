@@ -87,7 +87,9 @@ fn application(case: &Value) -> Vec<(&str, &str)> {
 fn meaning(inbound: Inbound<'_>) -> Value {
     match inbound {
         Inbound::CloudToDevice { properties } => json!({ "kind": "cloud_to_device", "bag": properties.raw().as_str() }),
-        Inbound::Input { name, properties } => json!({ "kind": "input", "name": name, "bag": properties.raw().as_str() }),
+        Inbound::Input { name, properties } => {
+            json!({ "kind": "input", "name": name, "bag": properties.raw().as_str() })
+        }
         Inbound::TwinResponse { status, request_id, version } => {
             json!({ "kind": "twin_response", "status": status, "request_id": request_id, "version": version })
         }

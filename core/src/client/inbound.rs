@@ -34,37 +34,20 @@ impl Machine {
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
-        let (before, awaited) = (self.unread as usize, self.session.awaited());
-        if before > input.len() || input.len() >= awaited || self.has_event() {
-            return self.look(parts, now, input, handled);
-        }
-        // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
         self.session.tick(parts.storage.slots, now).ok_or(UsageError::BadInstant)?;
+        let (before, awaited) = (self.unread as usize, self.session.awaited());
         if input.len() > before {
             self.session.heard();
         }
-        self.unread = input.len() as u32;
-        handled.needed = awaited;
-        Ok(())
-    }
-
-    #[inline(never)] // It needs many registers, which what is above would have to save.
-    fn look<'i>(
-        &mut self,
-        parts: &mut Parts<'_>,
-        now: Instant,
-        input: &'i [u8],
-        handled: &mut Handled<'i>,
-    ) -> Result<(), Error> {
-        self.at(parts, now, |this, parts| {
-            if INBOUND && let Some(token) = this.accept_next.take() {
-                this.decide(&mut parts.storage, token, Decision::Accepted);
-            }
-            if input.len() > this.unread as usize {
-                this.session.heard();
-            }
-            this.take_input(parts, input, handled)
-        })
+        if (before..awaited).contains(&input.len()) && !self.has_event() {
+            // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
+            self.unread = input.len() as u32;
+            handled.needed = awaited;
+            return Ok(());
+        }
+        let outcome = self.take_input(parts, input, handled);
+        self.session.settle(&parts.storage, &parts.config.settings);
+        outcome
     }
 
     pub(crate) fn has_event(&self) -> bool {
@@ -76,15 +59,19 @@ impl Machine {
             || self.session.has_ended()
     }
 
+    #[inline(never)] // It needs many registers, which its caller would have to save for nothing.
     fn take_input<'i>(
         &mut self,
         parts: &mut Parts<'_>,
         input: &'i [u8],
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
+        if INBOUND && let Some(token) = self.accept_next.take() {
+            self.decide(&mut parts.storage, token, Decision::Accepted);
+        }
         if self.has_event() {
             // What waits comes first.
-            handled.event = self.waiting_event(parts);
+            self.waiting_event(parts, &mut handled.event);
         }
         let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
         while handled.event.is_none()
@@ -112,26 +99,33 @@ impl Machine {
     /// The next event that waits without input: a payload's end, ended requests by age, what state brings, the
     /// connection's end.
     #[cold]
-    fn waiting_event<'i>(&mut self, parts: &mut Parts<'_>) -> Option<Event<'i>> {
-        if let Some(end) = self.stream_end(parts) {
-            return Some(end);
+    fn waiting_event(&mut self, parts: &mut Parts<'_>, event: &mut Option<Event<'_>>) {
+        *event = self.stream_end(parts);
+        if event.is_some() {
+            return;
         }
         if TWIN && let Some((ticket, lost)) = self.session.pop_flagged(parts.storage.slots) {
             let reason = if lost { RequestError::ConnectionLost } else { RequestError::TimedOut };
-            return Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
+            *event = Some(Event::RequestFailed { token: TwinToken(ticket), reason, payload: &[] });
+            return;
         }
         if core::mem::take(&mut self.ready) {
-            return Some(Event::Ready { refused: self.refused });
+            *event = Some(Event::Ready { refused: self.refused });
+            return;
         }
         if self.credential_expires() {
             self.credential_due = false;
-            return Some(Event::CredentialExpiring);
+            *event = Some(Event::CredentialExpiring);
+            return;
         }
         #[cfg(feature = "stream")]
         if let Some(Wish { ticket, offset, room }) = self.session.take_wish(parts.storage.slots) {
-            return Some(Event::PartWanted { token: TelemetryToken(ticket), offset, room });
+            *event = Some(Event::PartWanted { token: TelemetryToken(ticket), offset, room });
+            return;
         }
-        Some(Event::Disconnected(disconnected(self.session.take_ended()?)))
+        if let Some(ended) = self.session.take_ended() {
+            *event = Some(Event::Disconnected(disconnected(ended)));
+        }
     }
 
     /// What `incoming` means to the application; if it is nothing, what waits. Written in place: an event is large to
@@ -158,8 +152,7 @@ impl Machine {
                 let event = self.stream_piece(parts, bytes, last);
                 if event.is_none() && last { self.skipped_response(parts) } else { event }
             }
-            _ if self.has_event() => self.waiting_event(parts),
-            _ => return,
+            _ => return self.waiting_event(parts, event),
         };
     }
 

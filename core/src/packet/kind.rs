@@ -38,18 +38,17 @@ impl Kind {
     /// ```
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn of(first: u8) -> Result<Self, PeerError> {
-        let violation = match (first >> 4, first & 0x0F) {
-            // Its flags are DUP, QoS in two bits, and RETAIN.
-            (3, 0b0000..=0b0011 | 0b1010 | 0b1011) => return Ok(Self::Publish),
-            (3, 0b1000 | 0b1001) => Violation::DupOnQos0,
-            (3, 0b0100 | 0b0101 | 0b1100 | 0b1101) => Violation::ForbiddenType,
-            (3, _) => Violation::BadQos,
-            (2, 0) => return Ok(Self::Connack),
-            (4, 0) => return Ok(Self::Puback),
-            (9, 0) => return Ok(Self::Suback),
-            (11, 0) => return Ok(Self::Unsuback),
-            (13, 0) => return Ok(Self::Pingresp),
-            (2 | 4 | 9 | 11 | 13, _) => Violation::BadFlags,
+        let violation = match first {
+            0x20 => return Ok(Self::Connack),
+            // The flags of PUBLISH are DUP, QoS in two bits, and RETAIN.
+            0x30..=0x33 | 0x3A | 0x3B => return Ok(Self::Publish),
+            0x40 => return Ok(Self::Puback),
+            0x90 => return Ok(Self::Suback),
+            0xB0 => return Ok(Self::Unsuback),
+            0xD0 => return Ok(Self::Pingresp),
+            0x38 | 0x39 => Violation::DupOnQos0,
+            0x36 | 0x37 | 0x3E | 0x3F => Violation::BadQos,
+            0x20..=0x2F | 0x40..=0x4F | 0x90..=0x9F | 0xB0..=0xBF | 0xD0..=0xDF => Violation::BadFlags,
             _ => Violation::ForbiddenType,
         };
         Err(PeerError { kind: violation, packet: first, offset: 0 })

@@ -386,7 +386,6 @@ impl Session {
 }
 
 /// An error at `offset` of the packet that begins with `first`.
-#[cold]
 const fn at(first: u8, kind: Violation, offset: u32) -> PeerError {
     PeerError { kind, packet: first, offset }
 }

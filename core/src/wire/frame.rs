@@ -31,7 +31,6 @@ impl Header {
     }
 
     /// The error for what is wrong at `offset` bytes from the start of this packet.
-    #[cold]
     pub(crate) const fn error(&self, kind: Violation, offset: usize) -> PeerError {
         // No packet is longer than 268,435,460 bytes.
         PeerError { kind, packet: self.first, offset: offset as u32 }

@@ -20,6 +20,7 @@ pub use json::{
     JsonError, JsonMembers, JsonText, JsonValue, ValueReader, VersionReader, check_json, json_value, put_json_text,
 };
 pub(crate) use json::{Members, Part, put_json_number};
+pub(crate) use percent::PercentDecoder;
 pub use percent::put_encoded;
 pub(crate) use read::Fields;
 pub use text::{MAX_TEXT, Text, text, topic_name};

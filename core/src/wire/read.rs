@@ -27,7 +27,6 @@ impl<'i> Fields<'i> {
     }
 
     /// The error for what is wrong at `offset` bytes from the start of the packet.
-    #[cold]
     pub(crate) const fn error(&self, kind: Violation, offset: usize) -> PeerError {
         PeerError { kind, packet: self.first, offset: offset as u32 }
     }

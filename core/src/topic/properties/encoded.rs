@@ -1,10 +1,9 @@
 //! Percent-encoded text, decoded on demand.
 
-use crate::wire::{Text, copy};
+use crate::wire::{PercentDecoder, Text, copy};
 #[cfg(feature = "alloc")]
 use alloc::borrow::Cow;
 use core::fmt;
-use percent_encoding::percent_decode;
 
 /// A name or value as it came: percent-encoded text.
 ///
@@ -41,7 +40,7 @@ impl<'i> Encoded<'i> {
 
     /// The decoded bytes. They need not be UTF-8.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'i> {
-        percent_decode(self.0.as_bytes())
+        PercentDecoder::new(self.0.as_bytes())
     }
 
     /// How many bytes it decodes to; never more than [`raw`](Self::raw) has.
@@ -62,10 +61,14 @@ impl<'i> Encoded<'i> {
         // Most have no escape, or not before some way in: that is copied at once.
         let plain = self.0.cut(b'%').0.as_bytes();
         copy(room, plain);
-        let escaped = self.0.as_bytes().get(plain.len()..).unwrap_or_default();
-        let places = room.iter_mut().skip(plain.len());
-        let decoded = places.zip(percent_decode(escaped)).map(|(to, byte)| *to = byte).count();
-        let decoded = room.get(..plain.len().saturating_add(decoded)).unwrap_or_default();
+        let mut len = plain.len();
+        let mut rest = PercentDecoder::new(self.0.as_bytes().get(len..).unwrap_or_default());
+        for to in room.iter_mut().skip(len) {
+            let Some(byte) = rest.next() else { break };
+            *to = byte;
+            len = len.wrapping_add(1);
+        }
+        let decoded = room.get(..len).unwrap_or_default();
         core::str::from_utf8(decoded).map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })
     }
 
@@ -79,8 +82,11 @@ impl<'i> Encoded<'i> {
     /// [`DecodeError::NotUtf8`].
     #[cfg(feature = "alloc")]
     pub fn to_cow(&self) -> Result<Cow<'i, str>, DecodeError> {
-        let decoded = percent_decode(self.0.as_bytes()).decode_utf8();
-        decoded.map_err(|error| DecodeError::NotUtf8 { at: error.valid_up_to() })
+        if self.decoded_len() == self.0.len() {
+            return Ok(Cow::Borrowed(self.0.as_str()));
+        }
+        let decoded = alloc::string::String::from_utf8(self.bytes().collect());
+        decoded.map(Cow::Owned).map_err(|error| DecodeError::NotUtf8 { at: error.utf8_error().valid_up_to() })
     }
 }
 

@@ -110,19 +110,17 @@ impl<'a> SystemProperties<'a> {
 
 /// Where `name` stands in the table; `None` for the name of an application property.
 pub(super) fn position(name: Encoded<'_>) -> Option<usize> {
-    let raw = name.raw().as_bytes();
-    if !matches!(raw.first(), Some(b'$' | b'%' | b'i')) {
+    let raw = name.raw();
+    if !matches!(raw.as_bytes().first(), Some(b'$' | b'%' | b'i')) {
         return None;
     }
-    // As it is mostly spelled, with no escape but that of '$', it is compared as it stands.
-    let (text, escaped) = raw.strip_prefix(b"%24").map_or((raw, 0), |text| (text, 1));
-    if text.contains(&b'%') {
-        return NAMES.iter().position(|known| name == **known);
-    }
-    // A name without '$' is none of those that begin with it.
-    NAMES
-        .iter()
-        .position(|known| known.as_bytes().get(escaped..) == Some(text) && (escaped == 0 || known.starts_with('$')))
+    // As it is mostly spelled, with no escape but that of '$', it is compared as it stands; one without '$' is none of
+    // those that begin with it.
+    let (text, escaped) = raw.after("%24").map_or((raw, 0), |text| (text, 1));
+    let found = NAMES.iter().position(|known| {
+        known.as_bytes().get(escaped..) == Some(text.as_bytes()) && (escaped == 0 || known.starts_with('$'))
+    });
+    if found.is_none() && text.cut(b'%').1.is_some() { NAMES.iter().position(|known| name == **known) } else { found }
 }
 
 /// The first of each kind that has a value.
