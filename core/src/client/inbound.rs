@@ -39,7 +39,7 @@ impl Machine {
         if input.len() > before {
             self.session.heard();
         }
-        if (before..awaited).contains(&input.len()) && !self.has_event() {
+        if INBOUND && (before..awaited).contains(&input.len()) && !self.has_event() {
             // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
             self.unread = input.len() as u32;
             handled.needed = awaited;
@@ -59,7 +59,7 @@ impl Machine {
             || self.session.has_ended()
     }
 
-    #[inline(never)] // It needs many registers, which its caller would have to save for nothing.
+    #[cfg_attr(not(target_os = "none"), inline(never))] // It needs many registers, which its caller would have to save.
     fn take_input<'i>(
         &mut self,
         parts: &mut Parts<'_>,

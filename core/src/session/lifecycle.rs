@@ -255,6 +255,7 @@ impl Session {
         self.wants_subscribe = false;
         self.wants_request = false;
         self.skip = super::Skip::None;
+        self.awaited = 0;
         self.in_flight = 0;
         self.awaiting = 0;
         self.asked = 0;

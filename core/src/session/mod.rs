@@ -113,8 +113,7 @@ pub(crate) struct Session {
     /// A CONNECT in the reserve that is not lent yet.
     connect: Range<u32>,
     skip: Skip,
-    /// Bytes that the packet at the front of the input has, as far as known; 0: there is none, or it was not looked at in
-    /// this state.
+    /// Bytes that the packet at the front of the input has, which are not all there; 0: that is not known.
     awaited: u32,
     /// Acknowledgements that matched nothing. They do no harm, but tell of a confused peer.
     stray: u32,
@@ -295,7 +294,6 @@ impl Session {
         match state::next(self.state, trigger) {
             Some(state) => {
                 self.state = state;
-                self.awaited = 0;
                 true
             }
             None => false,

@@ -387,6 +387,7 @@ impl Session {
     /// DISCONNECT is next, and nothing after it (MQTT-3.14.4-2).
     pub(super) fn begin_close(&mut self, settings: &Settings) {
         if self.transition(Trigger::Drained) {
+            self.awaited = 0;
             self.timers.disarm_all();
             self.arm_after(TimeoutReason::Close, settings.close_timeout);
         }

@@ -67,7 +67,7 @@ impl<'i> Text<'i> {
 
     /// What stands before a `/` at its end.
     pub(crate) fn without_slash(self) -> Self {
-        Self(self.0.strip_suffix(b"/").unwrap_or(self.0))
+        if let [before @ .., b'/'] = self.0 { Self(before) } else { self }
     }
 }
 
