@@ -72,12 +72,12 @@ impl<'i> PercentDecoder<'i> {
     }
 
     /// The byte of the two hex digits that are next.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn escaped(&mut self) -> Option<u8> {
-        let (digits, rest) = self.0.as_slice().split_first_chunk::<2>()?;
-        let byte = digits.iter().try_fold(0, |byte, &digit| Some(byte << 4 | char::from(digit).to_digit(16)?))?;
+        let (&[high, low], rest) = self.0.as_slice().split_first_chunk()?;
+        let byte = hex_value(high)? << 4 | hex_value(low)?;
         self.0 = rest.iter();
-        Some(byte as u8)
+        Some(byte)
     }
 }
 
@@ -89,6 +89,11 @@ impl Iterator for PercentDecoder<'_> {
         let &byte = self.0.next()?;
         Some(if byte == b'%' { self.escaped().unwrap_or(byte) } else { byte })
     }
+}
+
+/// The number that a digit stands for, in either case.
+fn hex_value(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use iothub_proto::event::MessageToken;
 use iothub_proto::packet::{PacketId, Publish, QoS, decode};
 use iothub_proto::topic::PropertySource;
 use iothub_proto::wire::frame;
-use iothub_proto::{Event, RxBuffer};
+use iothub_proto::{Event, Handled, RxBuffer};
 use std::hint::black_box;
 
 pub const NAME: &str = "iothub-proto";
@@ -96,9 +96,10 @@ impl Operation for Events {
     fn run(&mut self) {
         for _ in 0..self.batch {
             let handled = self.device.client.handle_input(self.device.now, black_box(&self.packet));
-            if let Some(Event::Message(message)) = black_box(&handled.expect("a good packet").event) {
-                self.tokens.extend(message.token);
-            }
+            let Ok(Handled { event: Some(Event::Message(message)), .. }) = black_box(&handled) else {
+                panic!("no message")
+            };
+            self.tokens.extend(message.token);
         }
     }
 }
@@ -109,8 +110,10 @@ fn receiving(size: usize) -> impl Operation {
     let mut device = signed_in(64);
     move || {
         for _ in 0..batch(size) {
-            let handled = device.client.handle_input(device.now, black_box(&packet)).expect("a good packet");
-            let Some(Event::Message(message)) = black_box(handled.event) else { panic!("no message") };
+            let handled = device.client.handle_input(device.now, black_box(&packet));
+            let Ok(Handled { event: Some(Event::Message(message)), .. }) = black_box(&handled) else {
+                panic!("no message")
+            };
             let token = message.token.expect("QoS 1");
             device.client.message_accept(device.now, token).expect("undecided");
             let puback = black_box(device.client.poll_transmit()).map_or(0, <[u8]>::len);

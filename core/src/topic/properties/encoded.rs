@@ -60,11 +60,11 @@ impl<'i> Encoded<'i> {
         let room = buffer.get_mut(..needed).ok_or(DecodeError::TooSmall { needed })?;
         // Most have no escape, or not before some way in: that is copied at once.
         let plain = self.0.cut(b'%').0.as_bytes();
-        copy(room, plain);
+        let (start, places) = room.split_at_mut_checked(plain.len()).unwrap_or_default();
+        copy(start, plain);
         let mut len = plain.len();
-        let mut rest = PercentDecoder::new(self.0.as_bytes().get(len..).unwrap_or_default());
-        for to in room.iter_mut().skip(len) {
-            let Some(byte) = rest.next() else { break };
+        let escaped = PercentDecoder::new(self.0.as_bytes().get(len..).unwrap_or_default());
+        for (to, byte) in places.iter_mut().zip(escaped) {
             *to = byte;
             len = len.wrapping_add(1);
         }
