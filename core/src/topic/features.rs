@@ -28,15 +28,15 @@ impl Features {
     /// Nothing.
     pub const NONE: Self = Self(0);
     /// Cloud-to-device messages. Devices only: the hub offers none to modules.
-    pub const MESSAGES: Self = Self(1 << 0);
+    pub const MESSAGES: Self = Self(0x01);
     /// Answers to twin requests.
-    pub const TWIN: Self = Self(1 << 1);
+    pub const TWIN: Self = Self(0x02);
     /// Changes of the twin's desired section.
-    pub const DESIRED: Self = Self(1 << 2);
+    pub const DESIRED: Self = Self(0x04);
     /// Direct methods.
-    pub const METHODS: Self = Self(1 << 3);
+    pub const METHODS: Self = Self(0x08);
     /// Messages routed to the module's inputs. Modules only.
-    pub const INPUTS: Self = Self(1 << 4);
+    pub const INPUTS: Self = Self(0x10);
     /// All that a device can have.
     pub const ALL_DEVICE: Self = Self::MESSAGES.union(Self::TWIN).union(Self::DESIRED).union(Self::METHODS);
     /// All that a module can have.

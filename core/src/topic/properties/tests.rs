@@ -83,6 +83,41 @@ fn text_that_is_not_utf8_is_an_error_and_its_bytes_are_there() {
 
 #[cfg(feature = "alloc")]
 #[test]
+fn texts_are_compared_decoded() {
+    let (escaped, plain, other) = (Encoded::new("%41b"), Encoded::new("Ab"), Encoded::new("ab"));
+    assert_eq!((escaped == plain, escaped == other), (true, false));
+    assert_eq!((escaped == "Ab", escaped == "ab"), (true, false));
+    assert_eq!((Encoded::new("").is_empty(), escaped.is_empty()), (true, false));
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    assert_eq!(DecodeError::TooSmall { needed: 3 }.to_string(), "the decoded text needs 3 bytes");
+    assert_eq!(DecodeError::NotUtf8 { at: 1 }.to_string(), "the decoded text is not UTF-8 from byte 1 on");
+}
+
+#[test]
+fn a_name_is_the_systems_in_any_spelling_and_nothing_near_it_is() {
+    for (bag, is_system) in [
+        ("$.mid=1", true),
+        ("%24.mid=1", true),
+        ("%24%2Emid=1", true),
+        ("$%2emid=1", true),
+        ("iothub-ack=1", true),
+        ("iothub%2Dack=1", true),
+        ("%69othub-ack=1", true),
+        (".mid=1", false),
+        ("%24iothub-ack=1", false),
+        ("%24othub-ack=1", false),
+        ("%24.mi=1", false),
+        ("%24%2Emid2=1", false),
+        ("mid=1", false),
+    ] {
+        assert_eq!(Properties::new(bag).application().next().is_none(), is_system, "{bag}");
+    }
+}
+
+#[test]
 fn text_without_escapes_is_borrowed() {
     use std::borrow::Cow;
     assert!(matches!(Encoded::new("plain+%").to_cow(), Ok(Cow::Borrowed("plain+%"))));
