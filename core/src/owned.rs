@@ -159,7 +159,7 @@ impl OwnedClient {
     /// Makes a record of the inbound window for what is at the front of `input` if it may need one and there is none left.
     /// Whether it did.
     fn make_record(&mut self, input: &[u8]) -> bool {
-        let wanted = self.memory.inbound_grows() && self.machine.wants_record(&self.memory.inbound, input);
+        let wanted = self.memory.inbound_grows() && self.machine.wants_record(self.memory.inbound(), input);
         if wanted {
             self.memory.add_records(&mut self.machine);
         }

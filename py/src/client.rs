@@ -1,6 +1,6 @@
 //! The machine itself, with the verbs of the plan.
 
-use crate::driver::{Driven, Inner, Machine};
+use crate::driver::{Driven, Inner, Machine, Next};
 use crate::enums::{TIMEOUT_REASON, WITHDRAWN, features, state};
 use crate::errors::Fault;
 use crate::events::{RequestId, convert};
@@ -16,7 +16,7 @@ use iothub_proto::error::Error;
 use iothub_proto::event::{MessageToken, TelemetryToken};
 use iothub_proto::time::Instant;
 use iothub_proto::topic::SystemProperties as System;
-use iothub_proto::{ConnectOptions, Handled, OwnedClient, OwnedLimits, State, Telemetry as Message};
+use iothub_proto::{ConnectOptions, OwnedClient, OwnedLimits, State, Telemetry as Message};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -54,14 +54,10 @@ record! {
 pub(crate) struct Client(Driven<OwnedClient>);
 
 impl Machine for OwnedClient {
-    fn handle_input<'py>(
-        &mut self,
-        py: Python<'py>,
-        now: Instant,
-        input: &[u8],
-    ) -> Result<(usize, Option<PyResult<Bound<'py, PyAny>>>), Error> {
-        let handled: Handled<'_> = self.handle_input(now, input)?;
-        Ok((handled.consumed, handled.event.as_ref().map(|event| convert(py, event))))
+    fn handle_input<'py>(&mut self, py: Python<'py>, now: Instant, input: &[u8], consumed: &mut usize) -> Next<'py> {
+        let handled = self.handle_input(now, input).map_err(Fault::from)?;
+        *consumed = handled.consumed;
+        handled.event.as_ref().map(|event| convert(py, event)).transpose()
     }
 
     fn poll_transmit(&mut self) -> Option<&[u8]> {

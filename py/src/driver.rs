@@ -10,18 +10,13 @@ use iothub_proto::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// An event as an object of Python's.
-type Event<'py> = PyResult<Bound<'py, PyAny>>;
+/// An event as an object of Python's, if there is one.
+pub(crate) type Next<'py> = PyResult<Option<Bound<'py, PyAny>>>;
 
 /// The verbs that are driven.
 pub(crate) trait Machine {
-    /// How much of `input` was consumed, and the event in it.
-    fn handle_input<'py>(
-        &mut self,
-        py: Python<'py>,
-        now: Instant,
-        input: &[u8],
-    ) -> Result<(usize, Option<Event<'py>>), Error>;
+    /// The event in `input`, and how much of that was consumed.
+    fn handle_input<'py>(&mut self, py: Python<'py>, now: Instant, input: &[u8], consumed: &mut usize) -> Next<'py>;
     fn poll_transmit(&mut self) -> Option<&[u8]>;
     fn confirm_transmit(&mut self, now: Instant, count: usize) -> Result<(), Error>;
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error>;
@@ -125,31 +120,22 @@ impl<M: Machine> Inner<M> {
         Ok(())
     }
 
-    pub(crate) fn next_event<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn next_event<'py>(&mut self, py: Python<'py>) -> Next<'py> {
         loop {
-            let outcome = self.machine.handle_input(py, self.now, self.input.filled(py));
-            let over = matches!(self.machine.state(), State::Offline | State::Failed);
-            let (consumed, event) = match outcome {
-                Ok(handled) => handled,
-                Err(error) => {
-                    if over {
-                        self.input.clear();
-                    }
-                    return Err(Fault::from(error).into());
-                }
-            };
-            if over {
+            let mut consumed = 0;
+            let event = self.machine.handle_input(py, self.now, self.input.filled(py), &mut consumed);
+            if matches!(self.machine.state(), State::Offline | State::Failed) {
                 // What is left came on a connection that is over, and would be taken for the next one's.
                 self.input.clear();
             } else {
                 self.input.take(consumed);
             }
-            if event.is_some() {
-                return event.transpose();
+            if !matches!(event, Ok(None)) {
+                return event;
             }
             if consumed == 0 {
                 if self.end != End::Waits {
-                    return Ok(None);
+                    return event;
                 }
                 // No more will come of the packet that has begun.
                 self.input.clear();

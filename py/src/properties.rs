@@ -4,7 +4,7 @@ use iothub_proto::topic::{Encoded, Properties as Bag, Property, ReceivedSystem, 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
-use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
+use pyo3::{IntoPyObjectExt, intern};
 use std::sync::Mutex;
 
 /// The class of received properties, in `_properties.py`: a `dict`, which nothing of PyO3's can extend in every Python,
@@ -16,9 +16,8 @@ pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 
 /// The properties of a received message: `Properties(bag)`, without running Python for it.
 pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, PyAny>> {
-    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let new = NEW.get_or_try_init(py, || Ok::<_, PyErr>(PyDict::type_object(py).getattr("__new__")?.unbind()))?;
-    let properties = new.bind(py).call1((class(py)?,))?;
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let properties = CLASS.import(py, "iothub_proto._properties", "Received")?.call0()?;
     read_bag(properties.cast()?, bag)?;
     // A str would be checked and measured first, and few ask for it.
     properties.setattr(intern!(py, "_bag"), PyBytes::new(py, bag.as_bytes()))?;

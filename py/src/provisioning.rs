@@ -1,6 +1,6 @@
 //! The machine that asks the Device Provisioning Service which hub a device belongs to.
 
-use crate::driver::{Driven, Machine};
+use crate::driver::{Driven, Machine, Next};
 use crate::enums::{TIMEOUT_REASON, state};
 use crate::errors::{Fault, registration_failed};
 use crate::events::{Connected, Ready, bytes, disconnected, new, text};
@@ -102,14 +102,10 @@ fn convert<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny
 }
 
 impl Machine for OwnedProvisioningClient {
-    fn handle_input<'py>(
-        &mut self,
-        py: Python<'py>,
-        now: Instant,
-        input: &[u8],
-    ) -> Result<(usize, Option<PyResult<Bound<'py, PyAny>>>), Error> {
-        let handled = self.handle_input(now, input)?;
-        Ok((handled.consumed, handled.event.map(|event| convert(py, &event))))
+    fn handle_input<'py>(&mut self, py: Python<'py>, now: Instant, input: &[u8], consumed: &mut usize) -> Next<'py> {
+        let handled = self.handle_input(now, input).map_err(Fault::from)?;
+        *consumed = handled.consumed;
+        handled.event.as_ref().map(|event| convert(py, event)).transpose()
     }
 
     fn poll_transmit(&mut self) -> Option<&[u8]> {

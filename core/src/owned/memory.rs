@@ -11,6 +11,9 @@ use zeroize::Zeroize;
 /// The first slots, and the first inbound records, that are made.
 const FIRST: usize = 4;
 
+/// Inbound records that need no allocation: as many as cost the struct nothing where pointers have 64 bits.
+const FEW: usize = 2;
+
 /// How much memory an [`OwnedClient`](crate::OwnedClient) may take at most, identity and struct apart.
 ///
 /// ```
@@ -44,7 +47,7 @@ impl From<OwnedLimits> for Limits {
 pub(super) struct Memory {
     pub(super) tx: Box<[u8]>,
     pub(super) slots: Box<[Slot]>,
-    pub(super) inbound: Box<[Inbound]>,
+    pub(super) inbound: Records,
     pub(super) limits: OwnedLimits,
     /// No slot that is gone was used more often, so that names of commands do not come back soon. It wraps.
     uses: u16,
@@ -52,17 +55,40 @@ pub(super) struct Memory {
     expected: u32,
 }
 
+/// Most devices have a message or two at a time, which are taken, answered and gone.
+pub(super) enum Records {
+    Few([Inbound; FEW]),
+    Many(Box<[Inbound]>),
+}
+
+impl Records {
+    const NONE: Self = Self::Few([Inbound::EMPTY; FEW]);
+}
+
 impl Memory {
     pub(super) fn new(limits: OwnedLimits) -> Self {
-        Self { tx: Box::default(), slots: Box::default(), inbound: Box::default(), limits, uses: 0, expected: 0 }
+        let inbound = Records::NONE;
+        Self { tx: Box::default(), slots: Box::default(), inbound, limits, uses: 0, expected: 0 }
+    }
+
+    /// The records that there are.
+    pub(super) fn inbound(&self) -> &[Inbound] {
+        match &self.inbound {
+            Records::Few(few) => few.get(..FEW.min(self.limits.inbound.into())).unwrap_or_default(),
+            Records::Many(many) => many,
+        }
     }
 
     pub(super) fn storage(&mut self) -> Storage<'_> {
-        Storage { tx: &mut self.tx, slots: &mut self.slots, inbound: &mut self.inbound }
+        let inbound = match &mut self.inbound {
+            Records::Few(few) => few.get_mut(..FEW.min(self.limits.inbound.into())).unwrap_or_default(),
+            Records::Many(many) => many,
+        };
+        Storage { tx: &mut self.tx, slots: &mut self.slots, inbound }
     }
 
     pub(super) fn inbound_grows(&self) -> bool {
-        self.inbound.len() < usize::from(self.limits.inbound)
+        self.inbound().len() < usize::from(self.limits.inbound)
     }
 
     /// Makes room for the packets of the handshake. What is in `tx` already stands behind that.
@@ -143,8 +169,8 @@ impl Memory {
 
     /// Makes room for inbound records.
     pub(super) fn add_records(&mut self, machine: &mut Machine) {
-        machine.straighten_inbound(&mut self.inbound);
-        self.inbound = larger(&self.inbound, FIRST, self.limits.inbound.into(), Inbound::EMPTY);
+        machine.straighten_inbound(self.storage().inbound);
+        self.inbound = Records::Many(larger(self.inbound(), FIRST, self.limits.inbound.into(), Inbound::EMPTY));
     }
 
     /// Gives back what nothing is in.
@@ -158,9 +184,9 @@ impl Memory {
             self.uses = self.uses.wrapping_add(uses.unwrap_or(0));
             self.slots = Box::default();
         }
-        if !self.inbound.is_empty() && !machine.uses_inbound() {
-            machine.straighten_inbound(&mut self.inbound);
-            self.inbound = Box::default();
+        if matches!(self.inbound, Records::Many(_)) && !machine.uses_inbound() {
+            self.inbound = Records::NONE;
+            machine.straighten_inbound(self.storage().inbound);
         }
     }
 }
@@ -177,7 +203,7 @@ impl fmt::Debug for Memory {
         f.debug_struct("Memory")
             .field("tx", &self.tx.len())
             .field("slots", &self.slots.len())
-            .field("inbound", &self.inbound.len())
+            .field("inbound", &self.inbound().len())
             .field("limits", &self.limits)
             .finish()
     }
