@@ -17,7 +17,7 @@ pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 /// The properties of a received message: `Properties(bag)`, without running Python for it.
 pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let properties = CLASS.import(py, "iothub_proto._properties", "Received")?.call0()?;
+    let properties = CLASS.import(py, "iothub_proto._properties", "_Received")?.call0()?;
     read_bag(properties.cast()?, bag)?;
     // A str would be checked and measured first, and few ask for it.
     properties.setattr(intern!(py, "_bag"), PyBytes::new(py, bag.as_bytes()))?;

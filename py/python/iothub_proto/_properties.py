@@ -64,12 +64,12 @@ class Properties(_Frozen):
         return f"Properties({self.raw!r})"
 
 
-class Received(Properties):
+class _Received(Properties):
     """Made empty, and filled by _native: no Python runs for it."""
 
     __slots__ = ()
     __init__ = dict.__init__
 
 
-Received.__name__ = Received.__qualname__ = "Properties"
-Received.__module__ = Properties.__module__ = "iothub_proto"
+_Received.__name__ = _Received.__qualname__ = "Properties"
+_Received.__module__ = Properties.__module__ = "iothub_proto"
