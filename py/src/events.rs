@@ -275,7 +275,7 @@ pub(crate) fn convert<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound
             py,
             Message {
                 payload: bytes(py, payload),
-                properties: Lazy::new(properties),
+                properties: Lazy::new(py, properties),
                 token: token.map(|token| token.to_bits()),
                 input: input.map(|input| text(py, input)),
                 redelivered,
@@ -306,7 +306,7 @@ pub(crate) fn convert<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound
             py,
             MessageLeft {
                 payload: bytes(py, payload),
-                properties: Lazy::new(properties),
+                properties: Lazy::new(py, properties),
                 input: input.map(|input| text(py, input)),
                 redelivered,
             },

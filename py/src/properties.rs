@@ -15,12 +15,13 @@ pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 /// The properties of a received message: `Properties(bag)`, without running Python for it.
-pub(crate) fn received<'py>(py: Python<'py>, bag: &str) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn received<'py>(bag: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
+    let py = bag.py();
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let properties = CLASS.import(py, "iothub_proto._properties", "_Received")?.call0()?;
-    read_bag(properties.cast()?, bag)?;
-    // A str would be checked and measured first, and few ask for it.
-    properties.setattr(intern!(py, "_bag"), PyBytes::new(py, bag.as_bytes()))?;
+    // It was checked when it came.
+    read_bag(properties.cast()?, str::from_utf8(bag.as_bytes()).unwrap_or_default())?;
+    properties.setattr(intern!(py, "_bag"), bag)?;
     Ok(properties)
 }
 
@@ -93,14 +94,14 @@ const LONGEST: usize = 32;
 
 /// Names of properties, with their hashes. The messages of a device have the same few again and again, so those that came
 /// last are kept, and all messages share them.
-struct Names([Option<(Box<str>, Py<PyString>)>; REMEMBERED]);
+struct Names([Option<(Box<[u8]>, Py<PyString>)>; REMEMBERED]);
 
 static NAMES: Mutex<Names> = Mutex::new(Names([const { None }; REMEMBERED]));
 
 impl Names {
     fn name<'py>(&mut self, py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-        let raw = encoded.raw().as_str();
-        let place = raw.bytes().fold(raw.len(), |place, byte| place.wrapping_mul(31).wrapping_add(byte.into()));
+        let raw = encoded.raw().as_bytes();
+        let place = raw.iter().fold(raw.len(), |place, &byte| place.wrapping_mul(31).wrapping_add(byte.into()));
         let kept = self.0.get_mut(place % REMEMBERED);
         if let Some(Some((known, name))) = &kept
             && **known == *raw
@@ -123,9 +124,9 @@ fn value<'py>(py: Python<'py>, property: &Property<'_>) -> PyResult<Option<Bound
 
 /// Decoded; bytes that are not UTF-8 as surrogate escapes.
 fn text<'py>(py: Python<'py>, encoded: Encoded<'_>) -> PyResult<Bound<'py, PyString>> {
-    let raw = encoded.raw().as_str();
-    if !raw.contains('%') {
-        return Ok(PyString::new(py, raw));
+    let raw = encoded.raw();
+    if !raw.as_bytes().contains(&b'%') {
+        return Ok(PyString::new(py, raw.as_str()));
     }
     if let Ok(text) = encoded.decode(&mut [0; SHORT]) {
         return Ok(PyString::new(py, text));

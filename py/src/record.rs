@@ -160,13 +160,14 @@ impl Field for Option<Error> {
 
 /// A property bag, until somebody wants it.
 pub(crate) struct Lazy {
-    bag: Box<str>,
+    bag: Py<PyBytes>,
     properties: AtomicRefCell<Option<Py<PyAny>>>,
 }
 
 impl Lazy {
-    pub(crate) fn new(bag: Bag<'_>) -> Self {
-        Self { bag: bag.raw().as_str().into(), properties: AtomicRefCell::new(None) }
+    pub(crate) fn new(py: Python<'_>, bag: Bag<'_>) -> Self {
+        // A str would be checked and measured first, and few ask for it.
+        Self { bag: PyBytes::new(py, bag.raw().as_bytes()).unbind(), properties: AtomicRefCell::new(None) }
     }
 }
 
@@ -179,16 +180,16 @@ impl Field for Option<Lazy> {
 impl Field for Lazy {
     fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         // Who meets another thread in there goes without.
-        let Ok(mut kept) = self.properties.try_borrow_mut() else { return properties::received(py, &self.bag) };
+        let Ok(mut kept) = self.properties.try_borrow_mut() else { return properties::received(self.bag.bind(py)) };
         if let Some(properties) = &*kept {
             return Ok(properties.bind(py).clone());
         }
-        let properties = properties::received(py, &self.bag)?;
+        let properties = properties::received(self.bag.bind(py))?;
         *kept = Some(properties.clone().unbind());
         Ok(properties)
     }
 
-    fn same(&self, _: Python<'_>, other: &Self) -> PyResult<bool> {
-        Ok(self.bag == other.bag)
+    fn same(&self, py: Python<'_>, other: &Self) -> PyResult<bool> {
+        Ok(self.bag.as_bytes(py) == other.bag.as_bytes(py))
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn begin<'py>(py: Python<'py>, source: Source<'_>, payload_len: u32) 
     match source {
         Source::Message { input, properties, redelivered } => {
             begin.kind = StreamKind::Message;
-            begin.properties = Some(Lazy::new(properties));
+            begin.properties = Some(Lazy::new(py, properties));
             begin.input = input.map(|input| text(py, input));
             begin.redelivered = redelivered;
         }
