@@ -94,7 +94,10 @@ const LONGEST: usize = 32;
 
 /// Names of properties, with their hashes. The messages of a device have the same few again and again, so those that came
 /// last are kept, and all messages share them.
-struct Names([Option<(Box<[u8]>, Py<PyString>)>; REMEMBERED]);
+struct Names([Option<Known>; REMEMBERED]);
+
+/// A name as it comes in topics, and its text.
+type Known = (Box<[u8]>, Py<PyString>);
 
 static NAMES: Mutex<Names> = Mutex::new(Names([const { None }; REMEMBERED]));
 
