@@ -142,7 +142,7 @@ impl OwnedClient {
     /// As [`Client::poll_transmit`](crate::Client::poll_transmit).
     #[must_use = "bytes lent are counted as sent in part"]
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        match self.machine.next_lane(&self.memory.storage(), &self.settings) {
+        match self.machine.take_turn() {
             None => {}
             Some(lane) if lane.is_in_reserve() => {
                 self.memory.hold_reserve(self.machine.reserve());

@@ -1,7 +1,7 @@
 //! Bytes out: the session says which packet is next; those that name topics are written here.
 
 use super::machine::{Machine, Parts, finish_reserve};
-use crate::config::{INBOUND, Settings};
+use crate::config::INBOUND;
 use crate::error::Error;
 use crate::packet::subscribe;
 use crate::session::{Lane, Lent, SUBSCRIBE_ID};
@@ -13,17 +13,17 @@ use crate::wire::{Writer, frame};
 impl Machine {
     /// Chooses the next packet, if none is lent.
     pub(crate) fn prepare_transmit(&mut self, parts: &mut Parts<'_>) {
-        if let Some(lane) = self.next_lane(&parts.storage, &parts.config.settings) {
+        if let Some(lane) = self.take_turn() {
             self.lend(parts, lane);
         }
     }
 
-    /// Where the next packet comes from, if none is lent.
-    pub(crate) fn next_lane(&self, storage: &Storage<'_>, settings: &Settings) -> Option<Lane> {
-        if self.session.is_lending() { None } else { self.session.next_lane(storage, settings) }
+    /// The lane of the next packet, once, if none is lent; [`lend`](Self::lend) goes on with it.
+    pub(crate) const fn take_turn(&mut self) -> Option<Lane> {
+        self.session.take_turn()
     }
 
-    /// Lends the packet of `lane`, the next.
+    /// Lends the packet of `lane`, whose turn it is.
     pub(crate) fn lend(&mut self, parts: &mut Parts<'_>, lane: Lane) {
         match lane {
             Lane::Subscribe if INBOUND => self.lend_subscribe(parts),

@@ -54,13 +54,14 @@ impl Publish<'_> {
     /// assert_eq!(room[..7], *b"\x30\x05\x00\x01thi");
     /// ```
     pub fn emit(&self, room: &mut [u8]) -> Result<usize, usize> {
-        let header_len = frame::header_len(self.encoded_len());
-        let first = first_byte(self.qos, self.dup, self.retain);
-        frame::write(room, header_len, first, &mut |w| {
-            w.put_binary(self.topic.as_bytes());
-            put_rest(w, self.id, self.payload);
-        })
-        .map(|packet| packet.end)
+        let (len, remaining) = (self.encoded_len(), self.remaining());
+        let packet = room.get_mut(..len).and_then(|packet| packet.split_at_mut_checked(len.wrapping_sub(remaining)));
+        let Some((header, body)) = packet.filter(|_| remaining <= frame::MAX_REMAINING_LENGTH) else { return Err(len) };
+        frame::fill_header(header, first_byte(self.qos, self.dup, self.retain), remaining);
+        let mut writer = Writer::new(body);
+        writer.put_binary(self.topic.as_bytes());
+        put_rest(&mut writer, self.id, self.payload);
+        Ok(len)
     }
 
     const fn remaining(&self) -> usize {

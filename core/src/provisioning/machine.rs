@@ -171,11 +171,8 @@ impl Machine {
 
     /// Chooses the next packet, if none is lent.
     pub(super) fn prepare_transmit(&mut self, parts: &mut Parts<'_, '_>) {
-        if self.session.is_lending() {
-            return;
-        }
         // Everything was sized when the client was made: an empty packet is never lent.
-        match self.session.next_lane(&parts.storage, &parts.config.settings) {
+        match self.session.take_turn() {
             None => {}
             Some(Lane::Subscribe) => {
                 let packet =

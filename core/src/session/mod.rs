@@ -108,6 +108,8 @@ pub(crate) struct Session {
     flagged: List,
     arena: Arena,
 
+    /// Whose packet is lent next, as [`settle`](Self::settle) found after the latest call.
+    turn: Option<Lane>,
     lend: Lend,
     supply: Supply,
     /// A CONNECT in the reserve that is not lent yet.
@@ -157,6 +159,7 @@ impl Session {
             awaiting: 0,
             asked: 0,
             methods: 0,
+            turn: None,
             lend: Lend::NOTHING,
             supply: Supply::NONE,
             control: Control::EMPTY,
@@ -300,13 +303,14 @@ impl Session {
         }
     }
 
-    /// After every call: a drain that is over ends, and the watch over stalled sending is set or taken off.
+    /// After every call: a drain that is over ends, it is decided whose turn to leave it is, and the watch over stalled
+    /// sending is set or taken off.
     pub(crate) fn settle(&mut self, storage: &Storage<'_>, settings: &Settings) {
         if self.state == State::Draining && self.is_drained(storage) {
             self.begin_close(settings);
         }
-        let waits = self.lend.is_some() || self.next_lane(storage, settings).is_some();
-        if !waits {
+        self.turn = if self.lend.is_some() { None } else { self.next_lane(storage, settings) };
+        if self.turn.is_none() && !self.lend.is_some() {
             self.timers.disarm(TimeoutReason::Send);
         } else if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
             self.arm_after(TimeoutReason::Send, settings.send_timeout);

@@ -59,7 +59,7 @@ impl Session {
         let Some(slot) = storage.slots.get(usize::from(index)) else { return Err(CapacityError::SlotsFull.into()) };
         let ident = self.ident(slot, index, kind);
         let place = self.encode(storage, first, body, ident)?;
-        self.free.remove(storage.slots, index);
+        self.free.pop(storage.slots);
         self.arena.commit(storage.slots, index, &place);
         self.queue(kind).push(storage.slots, index);
         if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
@@ -68,10 +68,11 @@ impl Session {
             if let Some(id) = ident.id {
                 slot.id = id.get();
             }
-        }
-        #[cfg(feature = "stream")]
-        if let Some(slot) = storage.slots.get_mut(usize::from(index)) {
-            slot.head = if body.parts().room > 0 { slot.len.wrapping_sub(body.parts().room) } else { 0 };
+            #[cfg(feature = "stream")]
+            {
+                let Parts { room, .. } = body.parts();
+                slot.head = if room > 0 { slot.len.wrapping_sub(room) } else { 0 };
+            }
         }
         if kind.is_telemetry() && self.unsent == NONE {
             self.unsent = index;

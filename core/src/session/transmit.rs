@@ -141,11 +141,12 @@ impl Lane {
 }
 
 impl Session {
-    pub(crate) fn is_lending(&self) -> bool {
-        self.lend.is_some()
+    /// The next packet's lane, once; `None` if nothing may leave now, or something is lent.
+    pub(crate) const fn take_turn(&mut self) -> Option<Lane> {
+        self.turn.take()
     }
 
-    /// The next packet's lane; `None` if nothing may leave now. The one place where this is decided.
+    /// The lane of the packet that is next when none is lent. The one place where this is decided.
     pub(crate) fn next_lane(&self, storage: &Storage<'_>, settings: &Settings) -> Option<Lane> {
         match self.state {
             State::Offline | State::Failed => None,
@@ -328,17 +329,11 @@ impl Session {
     }
 
     fn slot_sent(&mut self, storage: &mut Storage<'_>, settings: &Settings, index: u16) {
-        let Some(slot) = storage.slots.get_mut(usize::from(index)) else { return };
-        let (kind, flags) = (slot.kind, slot.flags);
-        self.end_lend(storage.slots, index);
-        if flags.has(Flags::DONE.with(Flags::EXPIRED)) {
-            return;
-        }
-        match kind {
-            SlotKind::Telemetry1 if !self.timers.is_armed(TimeoutReason::Puback) => {
+        match self.end_lend(storage.slots, index) {
+            Some(SlotKind::Telemetry1) if !self.timers.is_armed(TimeoutReason::Puback) => {
                 self.arm_after(TimeoutReason::Puback, settings.puback_timeout);
             }
-            SlotKind::TwinGet | SlotKind::TwinReport if TWIN => {
+            Some(SlotKind::TwinGet | SlotKind::TwinReport) if TWIN => {
                 // Anew: the hub's time begins now.
                 self.waiting.remove(storage.slots, index);
                 self.await_answer(storage.slots, index, settings.request_timeout);
@@ -347,10 +342,11 @@ impl Session {
         }
     }
 
-    /// The packet in `index` is lent no more, sent or not: what nothing is awaited for is gone.
+    /// The packet in `index` is lent no more, sent or not: what nothing is awaited for is gone. Gives what it is if an
+    /// answer is awaited.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn end_lend(&mut self, slots: &mut [Slot], index: u16) {
-        let Some(slot) = slots.get_mut(usize::from(index)) else { return };
+    pub(super) fn end_lend(&mut self, slots: &mut [Slot], index: u16) -> Option<SlotKind> {
+        let slot = slots.get_mut(usize::from(index))?;
         let (kind, flags) = (slot.kind, slot.flags);
         let awaits = !flags.has(Flags::DONE);
         if kind == SlotKind::Telemetry1 && awaits {
@@ -359,14 +355,15 @@ impl Session {
             if flags.has(Flags::WITHDRAWN) {
                 self.arena.release(slots, index);
             }
-            return;
+            return Some(kind);
         }
         self.queue(kind).remove(slots, index);
         if awaits && matches!(kind, SlotKind::TwinGet | SlotKind::TwinReport) {
             self.arena.release(slots, index);
-        } else {
-            self.free_slot(slots, index);
+            return if flags.has(Flags::EXPIRED) { None } else { Some(kind) };
         }
+        self.free_slot(slots, index);
+        None
     }
 
     /// Overwrites the reserve: the password was in it.

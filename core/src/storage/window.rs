@@ -118,7 +118,10 @@ impl Window {
 
     /// The oldest message's id, if it is accepted.
     pub(crate) fn accepted(&self, records: &[Inbound]) -> Option<PacketId> {
-        let record = records.get(usize::from(self.start)).filter(|_| INBOUND && self.len > 0)?;
+        if !INBOUND || self.len == 0 {
+            return None;
+        }
+        let record = records.get(usize::from(self.start))?;
         record.id.filter(|_| record.decision == Decision::Accepted)
     }
 

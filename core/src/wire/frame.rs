@@ -153,7 +153,7 @@ pub(crate) fn finish(
 }
 
 /// Fills `place`, which has one byte and as many as [`remaining_length_len`] says.
-fn fill_header(place: &mut [u8], first: u8, remaining: usize) {
+pub(crate) fn fill_header(place: &mut [u8], first: u8, remaining: usize) {
     let Some((to, lengths)) = place.split_first_mut() else { return };
     *to = first;
     let mut rest = remaining;

@@ -24,17 +24,58 @@ use core::slice::Iter;
 pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
     let mut rest = bytes;
     loop {
-        let plain = rest.iter().take_while(|&&byte| goes_plain(byte)).count();
-        let Some((plain, escaped)) = rest.split_at_checked(plain) else { return };
-        writer.put(plain);
-        let Some((&byte, after)) = escaped.split_first() else { return };
-        writer.put(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
-        rest = after;
+        let plain = copy_plain(writer.rest(), rest);
+        writer.advance(plain);
+        let Some((&byte, behind)) = rest.get(plain..).and_then(<[u8]>::split_first) else { return };
+        if goes_plain(byte) {
+            // There was no room for it.
+            writer.advance(1);
+        } else {
+            writer.put_array([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
+        }
+        rest = behind;
     }
 }
 
+/// Copies what begins `bytes` and needs no escape, as far as there is room. Gives how many bytes that is.
+fn copy_plain(room: &mut [u8], bytes: &[u8]) -> usize {
+    let mut plain = copy_plain_blocks(room, bytes);
+    let room = room.get_mut(plain..).unwrap_or_default();
+    for (to, &byte) in room.iter_mut().zip(bytes.get(plain..).unwrap_or_default()) {
+        if !goes_plain(byte) {
+            break;
+        }
+        *to = byte;
+        plain = plain.wrapping_add(1);
+    }
+    plain
+}
+
+/// [`copy_plain`], as far as it goes by eight bytes at once.
+#[cfg(not(target_os = "none"))]
+fn copy_plain_blocks(room: &mut [u8], bytes: &[u8]) -> usize {
+    let (room, _) = room.as_chunks_mut::<8>();
+    let (blocks, _) = bytes.as_chunks::<8>();
+    let mut plain = 0_usize;
+    for (to, block) in room.iter_mut().zip(blocks) {
+        if !block.iter().fold(true, |plain, &byte| plain & goes_plain(byte)) {
+            break;
+        }
+        *to = *block;
+        plain = plain.wrapping_add(block.len());
+    }
+    plain
+}
+
+/// A firmware goes byte by byte.
+#[cfg(target_os = "none")]
+const fn copy_plain_blocks(_: &mut [u8], _: &[u8]) -> usize {
+    0
+}
+
+#[inline(always)] // In a loop over every byte.
 const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    byte.is_ascii_alphabetic() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// [`is_unreserved`], which a firmware computes.

@@ -52,23 +52,41 @@ impl<'b> Writer<'b> {
     /// Appends `bytes`.
     #[cfg_attr(target_os = "none", inline(never))] // Called from everywhere: a copy at each place would be a tenth of a firmware.
     pub fn put(&mut self, bytes: &[u8]) {
-        self.patch(self.len, bytes);
-        self.len = self.len.saturating_add(bytes.len());
+        if let Some(to) = self.room.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())) {
+            copy(to, bytes);
+        }
+        self.advance(bytes.len());
+    }
+
+    /// What is free.
+    pub(super) fn rest(&mut self) -> &mut [u8] {
+        self.room.get_mut(self.len..).unwrap_or_default()
+    }
+
+    /// Counts bytes as put that stand in the [`rest`](Self::rest), or do not fit there.
+    pub(super) const fn advance(&mut self, bytes: usize) {
+        self.len = self.len.saturating_add(bytes);
+    }
+
+    /// Appends a few bytes, of which the compiler knows how many.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(super) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(to) = self.room.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+            *to = bytes;
+        }
+        self.advance(N);
     }
 
     /// Appends one byte.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u8(&mut self, byte: u8) {
-        if let Some(to) = self.room.get_mut(self.len) {
-            *to = byte;
-        }
-        self.len = self.len.saturating_add(1);
+        self.put_array([byte]);
     }
 
     /// Appends a 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u16(&mut self, value: u16) {
-        self.put(&value.to_be_bytes());
+        self.put_array(value.to_be_bytes());
     }
 
     /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
@@ -168,8 +186,21 @@ impl<'b> Writer<'b> {
 }
 
 /// Copies what fits. `copy_from_slice` would leave a panic in firmware, where it is not inlined.
+#[cfg(not(target_os = "none"))]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
+/// The same by words, of which a firmware's compiler would make single bytes.
+#[cfg(target_os = "none")]
+#[inline(never)]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    let len = to.len().min(from.len());
+    let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) else { return };
+    let (words, bytes) = to.as_chunks_mut::<4>();
+    let (from_words, from_bytes) = from.as_chunks::<4>();
+    words.iter_mut().zip(from_words).for_each(|(to, from)| *to = *from);
+    bytes.iter_mut().zip(from_bytes).for_each(|(to, from)| *to = *from);
 }
 
 #[cfg(test)]

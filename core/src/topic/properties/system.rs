@@ -45,6 +45,11 @@ macro_rules! system_properties {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
+            /// Whether none is set, as of most messages. One test of all fields, without a look at each.
+            fn is_empty(&self) -> bool {
+                !($(self.$field.is_some())|*)
+            }
+
             #[cfg_attr(target_os = "none", inline(never))] // Inlined into a loop, all fields would be loaded before it, onto the stack.
             fn value(&self, key: Key) -> &Option<&'a str> {
                 match key { $(Key::$field => &self.$field,)* }
@@ -104,7 +109,8 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        NAMES.iter().zip(KEYS).filter_map(|(name, &key)| Some((*name, (*self.value(key))?)))
+        let keys = if self.is_empty() { &[] } else { KEYS };
+        NAMES.iter().zip(keys).filter_map(|(name, &key)| Some((*name, (*self.value(key))?)))
     }
 }
 
