@@ -155,19 +155,16 @@ impl<'a> Client<'a> {
         config: Config<'a>,
         storage: Storage<'a>,
     ) -> Result<&'p mut Self, Error> {
-        let reserve = Machine::check(&config.identity, &config.settings, Limits::of(&storage))?;
-        Ok(Self::put(place, reserve, config, storage))
+        let parts = Parts::new(storage, config);
+        let Parts { storage, config: Config { identity, settings }, .. } = &parts;
+        let reserve = Machine::check(identity, settings, Limits::of(storage))?;
+        Ok(Self::put(place, reserve, parts))
     }
 
     #[cfg_attr(target_os = "none", inline(never))] // Apart from the check, so that their stacks do not add up.
-    fn put<'p>(
-        place: &'p mut MaybeUninit<Self>,
-        reserve: u32,
-        config: Config<'a>,
-        storage: Storage<'a>,
-    ) -> &'p mut Self {
-        let machine = Machine::new(reserve, config.settings.features, storage.slots);
-        place.write(Self { machine, parts: Parts::new(storage, config) })
+    fn put<'p>(place: &'p mut MaybeUninit<Self>, reserve: u32, parts: Parts<'a>) -> &'p mut Self {
+        let features = parts.config.settings.features;
+        place.write(Self { machine: Machine::new(reserve, features, parts.storage.slots), parts })
     }
 
     /// The transport is up: sign in. Begins a new generation: tokens and request ids of earlier connections are
