@@ -35,7 +35,7 @@ impl Publish<'_> {
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
         let remaining = self.remaining();
-        frame::remaining_length_len(remaining).saturating_add(1).saturating_add(remaining)
+        remaining.saturating_add(1_usize.wrapping_add(frame::remaining_length_len(remaining)))
     }
 
     /// Writes the whole packet at the start of `room` and gives its size in bytes.
@@ -54,19 +54,22 @@ impl Publish<'_> {
     /// assert_eq!(room[..7], *b"\x30\x05\x00\x01thi");
     /// ```
     pub fn emit(&self, room: &mut [u8]) -> Result<usize, usize> {
-        let (len, remaining) = (self.encoded_len(), self.remaining());
-        let packet = room.get_mut(..len).and_then(|packet| packet.split_at_mut_checked(len.wrapping_sub(remaining)));
-        let Some((header, body)) = packet.filter(|_| remaining <= frame::MAX_REMAINING_LENGTH) else { return Err(len) };
+        let remaining = self.remaining();
+        let header_len = frame::remaining_length_len(remaining).wrapping_add(1);
+        let packet = room.split_at_mut_checked(header_len).filter(|_| remaining <= frame::MAX_REMAINING_LENGTH);
+        let Some((header, body)) = packet.and_then(|(header, body)| Some((header, body.get_mut(..remaining)?))) else {
+            return Err(self.encoded_len());
+        };
         frame::fill_header(header, first_byte(self.qos, self.dup, self.retain), remaining);
         let mut writer = Writer::new(body);
         writer.put_binary(self.topic.as_bytes());
         put_rest(&mut writer, self.id, self.payload);
-        Ok(len)
+        Ok(header_len.wrapping_add(remaining))
     }
 
     const fn remaining(&self) -> usize {
-        let id = if self.id.is_some() { 2 } else { 0 };
-        self.topic.len().saturating_add(2).saturating_add(id).saturating_add(self.payload.len())
+        let lengths = if self.id.is_some() { 4 } else { 2 };
+        self.topic.len().saturating_add(self.payload.len()).saturating_add(lengths)
     }
 }
 
