@@ -113,7 +113,7 @@ impl SharedAccessKey {
         if let Some(to) = block.get_mut(..key.len()) {
             copy(to, key);
         } else if let Some(to) = block.first_chunk_mut() {
-            digest(key, to);
+            sha256(&[], 0, key, to);
         }
         let fitted = Self { block };
         block.zeroize();
@@ -128,17 +128,11 @@ impl SharedAccessKey {
         signature
     }
 
-    /// Two digests (RFC 2104 §2), one after the other in the same place. The `hmac` crate holds both at once and takes
-    /// more stack.
+    /// Two digests (RFC 2104 §2), one after the other. The `hmac` crate holds both at once and takes more stack.
     fn sign_into(&self, message: &[u8], signature: &mut [u8; 32]) {
-        let mut digest = Digest::new();
-        digest.put_padded(&self.block, 0x36);
-        digest.put_padded(message, 0);
-        digest.finish(signature);
-        digest.restart();
-        digest.put_padded(&self.block, 0x5C);
-        digest.put_padded(signature, 0);
-        digest.finish(signature);
+        sha256(&self.block, 0x36, message, signature);
+        let inner = *signature;
+        sha256(&self.block, 0x5C, &inner, signature);
     }
 
     /// Writes a token for `identity` into `buf`; see [`token_for`](Self::token_for).
@@ -206,12 +200,22 @@ impl SharedAccessKey {
     }
 }
 
-/// SHA-256 of `message`. Not inlined: a short key needs no room for it.
+/// SHA-256 of `key` with every byte XORed with `pad`, and of `message` after it.
+///
+/// Not inlined: its frame is the largest here and must not add up.
 #[cfg_attr(target_os = "none", inline(never))]
-fn digest(message: &[u8], out: &mut [u8; 32]) {
-    let mut digest = Digest::new();
-    digest.put_padded(message, 0);
+fn sha256(key: &[u8], pad: u8, message: &[u8], out: &mut [u8; 32]) {
+    let mut digest = Digest { state: INITIAL, block: [0; BLOCK], len: 0 };
+    for byte in key {
+        digest.put(byte ^ pad);
+    }
+    for &byte in message {
+        digest.put(byte);
+    }
     digest.finish(out);
+    // The state after a block of key is worth as much as the key.
+    digest.state.zeroize();
+    digest.block.zeroize();
 }
 
 /// SHA-256 byte by byte. Of the `sha2` crate it needs the compression alone: the buffers around it, made for every hash
@@ -228,23 +232,6 @@ const INITIAL: [u32; 8] =
     [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
 
 impl Digest {
-    const fn new() -> Self {
-        Self { state: INITIAL, block: [0; BLOCK], len: 0 }
-    }
-
-    /// Of the next message.
-    const fn restart(&mut self) {
-        self.state = INITIAL;
-        self.len = 0;
-    }
-
-    /// Every byte XORed with `pad`.
-    fn put_padded(&mut self, bytes: &[u8], pad: u8) {
-        for byte in bytes {
-            self.put(byte ^ pad);
-        }
-    }
-
     #[cfg_attr(target_os = "none", inline(never))]
     fn put(&mut self, byte: u8) {
         let at = self.len as usize % BLOCK;
@@ -270,14 +257,6 @@ impl Digest {
         for (to, word) in out.chunks_exact_mut(4).zip(&self.state) {
             copy(to, &word.to_be_bytes());
         }
-    }
-}
-
-/// The state after a block of key is worth as much as the key.
-impl Drop for Digest {
-    fn drop(&mut self) {
-        self.state.zeroize();
-        self.block.zeroize();
     }
 }
 

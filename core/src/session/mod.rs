@@ -309,10 +309,14 @@ impl Session {
         if self.state == State::Draining && self.is_drained(storage) {
             self.begin_close(settings);
         }
-        self.turn = if self.lend.is_some() { None } else { self.next_lane(storage, settings) };
-        if self.turn.is_none() && !self.lend.is_some() {
-            self.timers.disarm(TimeoutReason::Send);
-        } else if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
+        if !self.lend.is_some() {
+            self.turn = self.next_lane(storage, settings);
+            if self.turn.is_none() {
+                self.timers.disarm(TimeoutReason::Send);
+                return;
+            }
+        }
+        if !self.timers.is_armed(TimeoutReason::Send) && self.state != State::Closing {
             self.arm_after(TimeoutReason::Send, settings.send_timeout);
         }
     }

@@ -22,36 +22,30 @@ use core::slice::Iter;
 /// assert_eq!(writer.finish().unwrap(), b"21%20%C2%B0C");
 /// ```
 pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
-    let mut rest = bytes;
-    loop {
-        let plain = copy_plain(writer.rest(), rest);
-        writer.advance(plain);
-        let Some((&byte, behind)) = rest.get(plain..).and_then(<[u8]>::split_first) else { return };
-        if goes_plain(byte) {
-            // There was no room for it.
-            writer.advance(1);
-        } else {
-            writer.put_array([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
-        }
+    let room = writer.rest();
+    let mut len = copy_plain_blocks(room, bytes);
+    let mut rest = bytes.get(len..).unwrap_or_default();
+    while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
-    }
-}
-
-/// Copies what begins `bytes` and needs no escape, as far as there is room. Gives how many bytes that is.
-fn copy_plain(room: &mut [u8], bytes: &[u8]) -> usize {
-    let mut plain = copy_plain_blocks(room, bytes);
-    let room = room.get_mut(plain..).unwrap_or_default();
-    for (to, &byte) in room.iter_mut().zip(bytes.get(plain..).unwrap_or_default()) {
-        if !goes_plain(byte) {
-            break;
+        if goes_plain(byte) {
+            if let Some(to) = room.get_mut(len) {
+                *to = byte;
+            }
+            len = len.saturating_add(1);
+        } else {
+            if let Some(to) = room.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                *to = [b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)];
+            }
+            len = len.saturating_add(3);
+            let blocks = copy_plain_blocks(room.get_mut(len..).unwrap_or_default(), rest);
+            rest = rest.get(blocks..).unwrap_or_default();
+            len = len.saturating_add(blocks);
         }
-        *to = byte;
-        plain = plain.wrapping_add(1);
     }
-    plain
+    writer.advance(len);
 }
 
-/// [`copy_plain`], as far as it goes by eight bytes at once.
+/// Copies what begins `bytes` and needs no escape, as far as it goes by eight bytes at once. Gives how many bytes that is.
 #[cfg(not(target_os = "none"))]
 fn copy_plain_blocks(room: &mut [u8], bytes: &[u8]) -> usize {
     let (room, _) = room.as_chunks_mut::<8>();
@@ -73,9 +67,9 @@ const fn copy_plain_blocks(_: &mut [u8], _: &[u8]) -> usize {
     0
 }
 
-#[inline(always)] // In a loop over every byte.
 const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    // With this bit, letters of both cases are of one.
+    matches!(byte | 0x20, b'a'..=b'z') || matches!(byte, b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
 
 /// [`is_unreserved`], which a firmware computes.

@@ -92,7 +92,7 @@ static void mind_the_modem(void)
 /* Events first, then bytes, then the clock. */
 void link_turn(void)
 {
-    iothub_event event;
+    static iothub_event event; /* large for a small stack */
     const uint8_t *out;
     uint8_t *room;
     size_t len;

@@ -14,9 +14,12 @@ iothub_status token_start(void)
 
 iothub_status token_make(uint32_t unix_seconds, char *to, size_t size, size_t *len)
 {
-    iothub_resource resource = IOTHUB_RESOURCE_INIT(IOTHUB_RESOURCE_DEVICE);
+    static const iothub_resource resource = {
+        .struct_size = sizeof resource,
+        .kind = IOTHUB_RESOURCE_DEVICE,
+        .host = IOTHUB_STR_INIT(HOST),
+        .id = IOTHUB_STR_INIT(DEVICE),
+    };
     iothub_str no_name = { NULL, 0 };
-    resource.host = IOTHUB_STR(HOST);
-    resource.id = IOTHUB_STR(DEVICE);
     return iothub_key_token(&key, &resource, unix_seconds + TOKEN_SECONDS, no_name, to, size, len);
 }

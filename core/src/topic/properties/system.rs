@@ -45,7 +45,9 @@ macro_rules! system_properties {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
-            /// Whether none is set, as of most messages. One test of all fields, without a look at each.
+            /// Whether none is set, as of most messages. One test of all fields, without a look at each; a firmware
+            /// saves its bytes.
+            #[cfg(not(target_os = "none"))]
             fn is_empty(&self) -> bool {
                 !($(self.$field.is_some())|*)
             }
@@ -109,7 +111,10 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        #[cfg(not(target_os = "none"))]
         let keys = if self.is_empty() { &[] } else { KEYS };
+        #[cfg(target_os = "none")]
+        let keys = KEYS;
         NAMES.iter().zip(keys).filter_map(|(name, &key)| Some((*name, (*self.value(key))?)))
     }
 }
