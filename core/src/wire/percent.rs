@@ -69,7 +69,7 @@ const fn copy_plain_blocks(_: &mut [u8], _: &[u8]) -> usize {
 
 const fn is_unreserved(byte: u8) -> bool {
     // With this bit, letters of both cases are of one.
-    matches!(byte | 0x20, b'a'..=b'z') || matches!(byte, b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+    (byte | 0x20).is_ascii_lowercase() || matches!(byte, b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
 
 /// [`is_unreserved`], which a firmware computes.
