@@ -24,9 +24,7 @@ use core::slice::Iter;
 pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
     let room = writer.rest();
     let mut len = copy_plain_blocks(room, bytes);
-    let mut rest = bytes.get(len..).unwrap_or_default();
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
+    for &byte in bytes.get(len..).unwrap_or_default() {
         if goes_plain(byte) {
             if let Some(to) = room.get_mut(len) {
                 *to = byte;
@@ -37,9 +35,6 @@ pub fn put_encoded(writer: &mut Writer<'_>, bytes: &[u8]) {
                 *to = [b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)];
             }
             len = len.saturating_add(3);
-            let blocks = copy_plain_blocks(room.get_mut(len..).unwrap_or_default(), rest);
-            rest = rest.get(blocks..).unwrap_or_default();
-            len = len.saturating_add(blocks);
         }
     }
     writer.advance(len);
