@@ -1,16 +1,16 @@
 //! How a connection begins and ends, and what time does to it.
 
 use super::machine::{Machine, Parts, check_features, device, finish_reserve};
-use super::telemetry::check_output;
+use super::telemetry;
 use crate::auth::Identity;
-use crate::config::{ConnectOptions, INBOUND, Settings, Telemetry};
+use crate::config::{ConnectOptions, INBOUND, Settings};
 use crate::error::{CapacityError, Error, Field, TimeoutReason, UsageError};
 use crate::event::{Disconnected, Suspect, TelemetryToken};
 use crate::packet::{Connect, WillFields, connect};
 use crate::session::Ended;
 use crate::session::state::{Command, State};
 use crate::time::{Duration, Instant};
-use crate::topic::{Features, telemetry};
+use crate::topic::{self, Features};
 use crate::wire::{MAX_TEXT, Writer, frame};
 use core::ops::Range;
 use zeroize::Zeroize;
@@ -128,7 +128,7 @@ pub(super) fn put_connect(
     let mut will_topic = |w: &mut Writer<'_>| {
         if let Some(will) = options.will {
             let before = w.len();
-            telemetry::put_topic(w, device(identity), will.system, will.properties);
+            topic::telemetry::put_topic(w, device(identity), will.system, will.properties);
             topic_len = w.len().saturating_sub(before);
         }
     };
@@ -159,12 +159,12 @@ fn check_options(identity: &Identity<'_>, options: &ConnectOptions<'_>) -> Resul
     if options.password.is_some_and(|password| password.len() > MAX_TEXT) {
         return Err(UsageError::BadText { field: Field::Password, at: MAX_TEXT });
     }
-    let Some(Telemetry { payload, properties, system, .. }) = options.will else { return Ok(()) };
-    check_output(identity, system)?;
-    if payload.len() > MAX_TEXT {
-        return Err(UsageError::MessageTooLarge { len: payload.len(), limit: MAX_TEXT });
+    let Some(will) = options.will else { return Ok(()) };
+    let len = will.payload.len();
+    if len > MAX_TEXT {
+        return Err(UsageError::MessageTooLarge { len, limit: MAX_TEXT });
     }
-    crate::topic::properties::check(*properties)
+    telemetry::check(identity, will)
 }
 
 /// When to renew a credential of this lifetime: before its end by the margin and as much jitter at most, but never

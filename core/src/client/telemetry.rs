@@ -11,7 +11,7 @@ use crate::packet::{QoS, publish};
 use crate::session::{Body, Ident, Withdrawn};
 use crate::storage::{Slot, SlotKind};
 use crate::time::Instant;
-use crate::topic::{Device, SystemProperties, properties, telemetry};
+use crate::topic::{Device, properties, telemetry};
 use crate::wire::Writer;
 
 /// What the hub takes: the body with the values of system properties and the names and values of the others.
@@ -65,8 +65,7 @@ impl Machine {
         supplied: Supplied,
     ) -> Result<TelemetryToken, Error> {
         let device = device(&parts.config.identity);
-        check_output(&parts.config.identity, message.system)?;
-        properties::check(message.properties)?;
+        check(&parts.config.identity, message)?;
         let kind = match message.qos {
             QoS::AtMostOnce => SlotKind::Telemetry0,
             QoS::AtLeastOnce => SlotKind::Telemetry1,
@@ -90,9 +89,12 @@ impl Machine {
     }
 }
 
-/// Only modules have outputs.
-pub(super) const fn check_output(identity: &Identity<'_>, system: &SystemProperties<'_>) -> Result<(), UsageError> {
-    if system.output.is_some() && identity.module_id.is_none() { Err(UsageError::WrongIdentity) } else { Ok(()) }
+/// What no topic can say, of a message or a will. Only modules have outputs.
+pub(super) fn check(identity: &Identity<'_>, message: &Telemetry<'_>) -> Result<(), UsageError> {
+    if message.system.output.is_some() && identity.module_id.is_none() {
+        return Err(UsageError::WrongIdentity);
+    }
+    properties::check(message.properties)
 }
 
 struct Outgoing<'m> {

@@ -68,25 +68,19 @@ impl<'b> Writer<'b> {
         self.len = self.len.saturating_add(bytes);
     }
 
-    /// Appends a few bytes, of which the compiler knows how many.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(super) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
-        if let Some(to) = self.room.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
-            *to = bytes;
-        }
-        self.advance(N);
-    }
-
     /// Appends one byte.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u8(&mut self, byte: u8) {
-        self.put_array([byte]);
+        if let Some(to) = self.room.get_mut(self.len) {
+            *to = byte;
+        }
+        self.advance(1);
     }
 
     /// Appends a 16-bit number, high byte first (MQTT 3.1.1 §1.5.2).
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn put_u16(&mut self, value: u16) {
-        self.put_array(value.to_be_bytes());
+        self.put(&value.to_be_bytes());
     }
 
     /// Appends `text` with its length in 16 bits before it (MQTT 3.1.1 §1.5.3); at most
