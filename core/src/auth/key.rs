@@ -109,14 +109,12 @@ impl SharedAccessKey {
 
     /// The key fitted to a block.
     fn fit(key: &[u8]) -> Self {
-        let mut block = [0; BLOCK];
-        if let Some(to) = block.get_mut(..key.len()) {
+        let mut fitted = Self { block: [0; BLOCK] };
+        if let Some(to) = fitted.block.get_mut(..key.len()) {
             copy(to, key);
-        } else if let Some(to) = block.first_chunk_mut() {
+        } else if let Some(to) = fitted.block.first_chunk_mut() {
             sha256(&[], 0, key, to);
         }
-        let fitted = Self { block };
-        block.zeroize();
         fitted
     }
 
@@ -254,8 +252,8 @@ impl Digest {
         for byte in bits.to_be_bytes() {
             self.put(byte);
         }
-        for (to, word) in out.chunks_exact_mut(4).zip(&self.state) {
-            copy(to, &word.to_be_bytes());
+        for (to, word) in out.as_chunks_mut().0.iter_mut().zip(&self.state) {
+            *to = word.to_be_bytes();
         }
     }
 }

@@ -45,11 +45,10 @@ macro_rules! system_properties {
             /// None of them.
             pub const NONE: Self = Self { $($field: None,)* };
 
-            /// Whether none is set, as of most messages. One test of all fields, without a look at each; a firmware
-            /// saves its bytes.
-            #[cfg(not(target_os = "none"))]
+            /// Whether none is set, as of most messages: one test of all fields, without a look at each. In a firmware
+            /// its bytes are worth more.
             fn is_empty(&self) -> bool {
-                !($(self.$field.is_some())|*)
+                cfg!(not(target_os = "none")) && !($(self.$field.is_some())|*)
             }
 
             #[cfg_attr(target_os = "none", inline(never))] // Inlined into a loop, all fields would be loaded before it, onto the stack.
@@ -111,10 +110,7 @@ system_properties! {
 impl<'a> SystemProperties<'a> {
     /// Names, decoded, and values of those that are set.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        #[cfg(not(target_os = "none"))]
         let keys = if self.is_empty() { &[] } else { KEYS };
-        #[cfg(target_os = "none")]
-        let keys = KEYS;
         NAMES.iter().zip(keys).filter_map(|(name, &key)| Some((*name, (*self.value(key))?)))
     }
 }
