@@ -38,18 +38,26 @@ impl Kind {
     /// ```
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn of(first: u8) -> Result<Self, PeerError> {
-        let violation = match first {
-            0x20 => return Ok(Self::Connack),
-            // The flags of PUBLISH are DUP, QoS in two bits, and RETAIN.
-            0x30..=0x33 | 0x3A | 0x3B => return Ok(Self::Publish),
-            0x40 => return Ok(Self::Puback),
-            0x90 => return Ok(Self::Suback),
-            0xB0 => return Ok(Self::Unsuback),
-            0xD0 => return Ok(Self::Pingresp),
-            0x38 | 0x39 => Violation::DupOnQos0,
-            0x36 | 0x37 | 0x3E | 0x3F => Violation::BadQos,
-            0x20..=0x2F | 0x40..=0x4F | 0x90..=0x9F | 0xB0..=0xBF | 0xD0..=0xDF => Violation::BadFlags,
-            _ => Violation::ForbiddenType,
+        let kind = match first >> 4 {
+            2 => Some(Self::Connack),
+            3 => Some(Self::Publish),
+            4 => Some(Self::Puback),
+            9 => Some(Self::Suback),
+            11 => Some(Self::Unsuback),
+            13 => Some(Self::Pingresp),
+            _ => None,
+        };
+        let violation = match kind {
+            // Its flags are DUP, QoS in two bits, and RETAIN.
+            Some(Self::Publish) => match first & 0b0110 {
+                0b0000 if first & 0b1000 != 0 => Violation::DupOnQos0,
+                0b0000 | 0b0010 => return Ok(Self::Publish),
+                0b0100 => Violation::ForbiddenType,
+                _ => Violation::BadQos,
+            },
+            Some(kind) if first & 0x0F == 0 => return Ok(kind),
+            Some(_) => Violation::BadFlags,
+            None => Violation::ForbiddenType,
         };
         Err(PeerError { kind: violation, packet: first, offset: 0 })
     }
