@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -275,7 +275,7 @@ def rounds(contestants: dict[str, Work]) -> dict[str, list[float]]:
     return times
 
 
-def show(what: str, times: dict[str, list[float]], bars: dict[str, float | None]) -> bool:
+def show(what: str, times: dict[str, list[float]], bars: Mapping[str, float | None]) -> bool:
     """Prints a row for each peer; whether every bar is met."""
     met = True
     for peer, bar in bars.items():
@@ -294,7 +294,7 @@ class Event:
 
 def make_events() -> None:
     for _ in range(CALLS):
-        event = Event()
+        event: Any = Event()
         event.payload = event.properties = event.token = None
 
 
@@ -325,6 +325,7 @@ def idle_bytes() -> float:
 
 
 async def main() -> int:
+    assert encoded() == SENT_TOPIC
     client, gm, pa, azure = ours(), Gmqtt(), Paho(), Azure(sys.argv[1])
     print("| what | µs here | beside | µs there | times as fast | bar |")
     print("|---|---|---|---|---|---|")
