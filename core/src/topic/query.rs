@@ -26,7 +26,7 @@ impl<'i> Query<'i> {
 
     /// `$rid`, verbatim; not empty.
     pub(super) fn request_id(&self) -> Option<&'i str> {
-        self.value("$rid=").map(Text::as_str).filter(|request_id| !request_id.is_empty())
+        self.value("$rid=").filter(|request_id| !request_id.is_empty()).map(Text::as_str)
     }
 
     /// `$version`, if it is a number of 64 bits.

@@ -54,9 +54,10 @@ impl<'i> Text<'i> {
     /// What stands before the first `mark`, an ASCII character, and after it; all and `None` if there is none.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn cut(self, mark: u8) -> (Self, Option<Self>) {
-        let at = find(self.0, mark).unwrap_or(self.0.len());
-        let (before, rest) = self.0.split_at_checked(at).unwrap_or_default();
-        (Self(before), rest.get(1..).map(Self))
+        match find(self.0, mark).and_then(|at| self.0.split_at_checked(at)) {
+            Some((before, [_, after @ ..])) => (Self(before), Some(Self(after))),
+            _ => (self, None),
+        }
     }
 
     /// What stands after `prefix`, if it begins with that.
