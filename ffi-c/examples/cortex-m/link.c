@@ -66,8 +66,11 @@ static void sign_in(uint32_t unix_seconds)
     up = true;
 }
 
+/* Of a function that is not inlined nothing is on the stack while events are handled. */
+#define APART __attribute__((noinline))
+
 /* Dials when it is time, and notices when the link comes and goes. */
-static void mind_the_modem(void)
+APART static void mind_the_modem(void)
 {
     uint32_t unix_seconds;
     if (!up && board_ms() >= dial_at && board_ms() >= silent_at) {
@@ -89,14 +92,26 @@ static void mind_the_modem(void)
     }
 }
 
+/* Whatever there is, as far as the line takes it. */
+APART static void transmit(void)
+{
+    const uint8_t *out;
+    int32_t lent;
+
+    while (up && (lent = iothub_client_poll_transmit(&client, &out)) > 0) {
+        size_t sent = board_send(out, (size_t)lent);
+        if (sent == 0)
+            break;
+        device_check(iothub_client_confirm_transmit(&client, board_ms(), sent));
+    }
+}
+
 /* Events first, then bytes, then the clock. */
 void link_turn(void)
 {
     static iothub_event event; /* large for a small stack */
-    const uint8_t *out;
     uint8_t *room;
     size_t len;
-    int32_t lent;
 
     mind_the_modem();
     if (iothub_rx_space(&rx, &room, &len) == IOTHUB_OK && (len = board_receive(room, len)) > 0) {
@@ -106,12 +121,7 @@ void link_turn(void)
     while (iothub_client_poll_event(&client, board_ms(), &rx, &event) == IOTHUB_OK && event.kind != IOTHUB_EVENT_NONE)
         handle(&event);
     device_work();
-    while (up && (lent = iothub_client_poll_transmit(&client, &out)) > 0) {
-        size_t sent = board_send(out, (size_t)lent);
-        if (sent == 0)
-            break;
-        device_check(iothub_client_confirm_transmit(&client, board_ms(), sent));
-    }
+    transmit();
     if (iothub_client_poll_timeout(&client) <= board_ms())
         iothub_client_handle_timeout(&client, board_ms());
 }

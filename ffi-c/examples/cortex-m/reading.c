@@ -19,11 +19,8 @@ size_t put_number(char *to, uint32_t number)
     return count;
 }
 
-/* What all of them have: constant, as it is large for a small stack. */
-static const iothub_system_properties system_properties = {
-    .struct_size = sizeof system_properties,
-    .content_type = IOTHUB_STR_INIT("application/json"),
-};
+/* What all of them have. Static, as it is large for a small stack. */
+static iothub_system_properties system_properties;
 
 /* With its number as a property, unless there is no room for it now. */
 void reading_send(void)
@@ -40,6 +37,8 @@ void reading_send(void)
     properties[1].value.len = put_number(number, counted.sent);
     len += put_number(payload + len, 20 + counted.sent % 10);
     payload[len++] = '}';
+    system_properties.struct_size = sizeof system_properties;
+    system_properties.content_type = IOTHUB_STR("application/json");
     message.payload = IOTHUB_BYTES(payload, len);
     message.properties = properties;
     message.properties_len = 2;
