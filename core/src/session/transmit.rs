@@ -34,14 +34,15 @@ impl Control {
 
     fn put(&mut self, packet: &[u8]) {
         let start = usize::from(self.len);
-        if let Some(to) = self.bytes.get_mut(start..start.saturating_add(packet.len())) {
+        if let Some(to) = self.bytes.get_mut(start..).and_then(|rest| rest.get_mut(..packet.len())) {
             copy(to, packet);
-            self.len = self.len.saturating_add(packet.len() as u8);
+            // It is in the array.
+            self.len = self.len.wrapping_add(packet.len() as u8);
         }
     }
 
     fn has_room(&self) -> bool {
-        usize::from(self.len).saturating_add(PUBACK_LEN) <= CONTROL
+        usize::from(self.len) <= CONTROL - PUBACK_LEN
     }
 }
 

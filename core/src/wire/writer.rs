@@ -139,7 +139,7 @@ impl<'b> Writer<'b> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn end_text(&mut self, start: usize) -> usize {
         let len = self.len.saturating_sub(start);
-        self.patch_u16(start.saturating_sub(2), u16::try_from(len).unwrap_or(u16::MAX));
+        self.patch_u16(start.wrapping_sub(2), u16::try_from(len).unwrap_or(u16::MAX));
         len
     }
 
