@@ -35,15 +35,15 @@ impl Machine {
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         self.session.tick(parts.storage.slots, now).ok_or(UsageError::BadInstant)?;
-        let (before, awaited) = (self.unread as usize, self.session.awaited());
-        if input.len() > before {
+        if input.len() > self.unread as usize {
             self.session.heard();
-        }
-        if INBOUND && (before..awaited).contains(&input.len()) && !self.has_event() {
-            // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
-            self.unread = input.len() as u32;
-            handled.needed = awaited;
-            return Ok(());
+            let awaited = self.session.awaited();
+            if INBOUND && input.len() < awaited && !self.has_event() {
+                // More of a packet that is still not whole: as if all of it were looked at, in a fraction of the time.
+                self.unread = input.len() as u32;
+                handled.needed = awaited;
+                return Ok(());
+            }
         }
         let outcome = self.take_input(parts, input, handled);
         self.session.settle(&parts.storage, &parts.config.settings);

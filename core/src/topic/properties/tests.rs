@@ -81,7 +81,6 @@ fn text_that_is_not_utf8_is_an_error_and_its_bytes_are_there() {
     assert_eq!(encoded.to_cow(), Err(DecodeError::NotUtf8 { at: 1 }));
 }
 
-#[cfg(feature = "alloc")]
 #[test]
 fn texts_are_compared_decoded() {
     let (escaped, plain, other) = (Encoded::new("%41b"), Encoded::new("Ab"), Encoded::new("ab"));
@@ -117,6 +116,7 @@ fn a_name_is_the_systems_in_any_spelling_and_nothing_near_it_is() {
     }
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn text_without_escapes_is_borrowed() {
     use std::borrow::Cow;
