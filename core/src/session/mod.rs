@@ -122,10 +122,10 @@ pub(crate) struct Session {
     /// The fatal error that is repeated until `connect`.
     error: Option<Fatal>,
 
+    /// The latest `now`; an earlier one counts as this. Before `base`, whose alignment would leave a gap there.
+    now: Moment,
     /// Where moments count from: the latest `connect`, or later.
     base: Instant,
-    /// The latest `now`; an earlier one counts as this.
-    now: Moment,
     timers: Timers,
     ending: Option<Ending>,
     control: Control,
