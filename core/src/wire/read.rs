@@ -33,7 +33,6 @@ impl<'i> Fields<'i> {
 
     /// A 16-bit number, high byte first (MQTT 3.1.1 §1.5.2). As with [`bytes`](Self::bytes), nothing is taken on failure.
     pub(crate) fn u16(&mut self) -> Option<u16> {
-        // nom's own `be_u16` is a loop.
         self.read(be_u16)
     }
 
