@@ -13,10 +13,11 @@ use crate::topic::Properties;
 /// that comes from the hub is told within. Where pieces are cut depends on how the bytes came; what they make together
 /// does not.
 ///
-/// A stream without its end is void: forget what came of it. It ends so by [`Disconnected`](crate::Event::Disconnected),
-/// or, if it answers a [`twin_get`](crate::Client::twin_get), by the [`RequestFailed`](crate::Event::RequestFailed) of
-/// that request, whose time begins anew with each piece. The hub sends a message again on a later connection, and
-/// synchronisation fetches the twin again.
+/// A stream without its end is void: forget what came of it. It ends so by [`Disconnected`](crate::Event::Disconnected)
+/// (or the [`connect`](crate::Client::connect) that drops this event), or, if it answers a
+/// [`twin_get`](crate::Client::twin_get), by the [`RequestFailed`](crate::Event::RequestFailed) of that request, whose
+/// time begins anew with each piece. The hub sends a message again on a later connection, and synchronisation fetches the
+/// twin again.
 ///
 /// A message whose topic alone is larger than the buffer, and one for which the inbound window has no room, is
 /// [`Skipped`](crate::Event::Skipped) all the same.

@@ -89,9 +89,16 @@ impl Model {
         (self.last_lent, self.said_goodbye) = (None, false);
         self.half_lent = 0;
         (self.replica, self.sync_failed) = (None, false);
+        // The end of the connection before need not have been told.
+        self.connection_over();
+    }
+
+    fn connection_over(&mut self) {
         self.calls.clear();
         self.answers.clear();
         self.undecided.clear();
+        self.pieces = None;
+        self.supplied = None;
     }
 
     pub(super) fn next_message(&self, len: usize) -> (u32, Vec<u8>) {
@@ -220,11 +227,7 @@ impl Model {
             Event::TwinSyncFailed { .. } => self.sync_failed = true,
             Event::TwinDesired { version, unsynced, payload } => self.has_patch(version, unsynced, payload),
             Event::Disconnected(_) => {
-                self.calls.clear();
-                self.answers.clear();
-                self.undecided.clear();
-                self.pieces = None;
-                self.supplied = None;
+                self.connection_over();
                 if let (true, Some(open)) = (planted(Plant::LoseMessage), self.open.values().next()) {
                     let _ = machine.telemetry_withdraw(now, open.token);
                 }
