@@ -102,6 +102,96 @@ fn slow(bytes: &[u8], forbidden: &[char]) -> Result<(), (Violation, usize)> {
     found.or(ill_formed).map_or(Ok(()), Err)
 }
 
+/// Every byte at every place of a text of more than two words.
+fn with_every_byte(mut check: impl FnMut(&[u8])) {
+    for len in 1..3 * WORD {
+        for (at, byte) in (0..len).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+            let mut bytes = std::vec![b'a'; len];
+            bytes[at] = byte;
+            check(&bytes);
+        }
+    }
+}
+
+#[test]
+fn a_plain_topic_is_at_least_a_word_of_bytes_from_comma_up() {
+    let from_comma_up = |byte: &u8| (b','..0x80).contains(&(byte | 0x08));
+    with_every_byte(|bytes| {
+        assert_eq!(is_plain(bytes), bytes.len() >= WORD && bytes.iter().all(from_comma_up), "{bytes:02X?}");
+    });
+}
+
+#[test]
+fn a_mark_is_found_at_every_place() {
+    with_every_byte(|bytes| {
+        for mark in [b'/', b'&', 0, 0x7F] {
+            assert_eq!(find(bytes, mark), bytes.iter().position(|&byte| byte == mark), "{mark:02X} in {bytes:02X?}");
+        }
+    });
+}
+
+#[test]
+fn a_text_is_what_it_was_made_of() {
+    for (text, len) in [("", 0), ("a", 1), ("café", 5)] {
+        for made in [Text::new(text), Text::from(text), Text::from(&std::string::String::from(text))] {
+            assert_eq!((made.as_str(), made.as_bytes(), made.len()), (text, text.as_bytes(), len));
+            assert_eq!(made.is_empty(), len == 0);
+            assert_eq!(std::format!("{made:?}"), std::format!("{text:?}"));
+            assert!(made == *text && made == text && made != *"b" && made != "b");
+        }
+    }
+}
+
+#[test]
+fn texts_are_cut_at_the_first_mark() {
+    let cuts = [
+        ("", "", None),
+        ("room", "room", None),
+        ("=", "", Some("")),
+        ("room=", "room", Some("")),
+        ("=blue", "", Some("blue")),
+        ("room=blue=green", "room", Some("blue=green")),
+        ("a long name, café=blue", "a long name, café", Some("blue")),
+    ];
+    for (text, before, after) in cuts {
+        assert_eq!(cut(text, b'='), (before, after));
+        assert_eq!(Text::new(text).cut(b'='), (Text::new(before), after.map(Text::new)));
+    }
+}
+
+#[test]
+fn texts_lose_what_stands_at_their_ends() {
+    let text = Text::new("devices/dev1/");
+    assert_eq!(text.after("devices/"), Some(Text::new("dev1/")));
+    assert_eq!((text.after(""), text.after("device/")), (Some(text), None));
+    assert_eq!(text.without_slash(), Text::new("devices/dev1"));
+    assert_eq!(Text::new("//").without_slash(), Text::new("/"));
+    assert_eq!(text.without_slash().without_slash(), text.without_slash());
+    assert_eq!(Text::new("").without_slash(), Text::new(""));
+}
+
+#[test]
+fn decimal_numbers_have_digits_only_and_64_bits() {
+    for text in ["0", "1", "9", "007", "65535", "18446744073709551609", "18446744073709551615"] {
+        assert_eq!(decimal(Text::new(text)), text.parse().ok(), "{text}");
+    }
+    let none = [
+        "",
+        "-1",
+        "+1",
+        "1 ",
+        "1/",
+        "1:",
+        "a",
+        "18446744073709551616",
+        "18446744073709551620",
+        "184467440737095516150",
+    ];
+    for text in none {
+        assert_eq!(decimal(Text::new(text)), None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn as_the_slow_rules_say(
