@@ -210,10 +210,11 @@ impl World<'_> {
         }
     }
 
-    /// A packet between those of the hub: strays, which are passed over, and such as end a connection.
+    /// A packet between those of the hub: strays, which are passed over, and such as end a connection. Nothing comes
+    /// behind what a hub sent last, which may be a part of a packet.
     fn garbage(&mut self, n: usize) {
         self.hub_writes();
-        if self.conn.is_none() || self.silent {
+        if self.silent || self.conn.is_none_or(|conn| self.hub.wants_close(conn).is_some()) {
             return;
         }
         let packets: [&[u8]; 12] = [

@@ -26,6 +26,7 @@ pub(super) enum Feeding {
 pub(super) struct Application {
     log: String,
     sent: Vec<u8>,
+    pubacks: Vec<u8>,
     pub(super) error: Option<Error>,
     telemetry: Vec<TelemetryToken>,
     requests: Vec<TwinToken>,
@@ -88,9 +89,9 @@ impl Application {
         while let Some(bytes) = client.poll_transmit() {
             let len = bytes.len();
             assert!(len > 0);
-            if !(self.fails(Plant::ChunkOutput, Feeding::InChunks) && bytes[0] == 0x40) {
-                self.sent.extend_from_slice(bytes);
-            }
+            // What is lent is one packet, or acknowledgements.
+            let sent = if bytes[0] == 0x40 { &mut self.pubacks } else { &mut self.sent };
+            sent.extend_from_slice(bytes);
             client.confirm_transmit(NOW, len).expect("so much was lent");
         }
     }
@@ -244,7 +245,10 @@ impl Application {
             strays: client.strays(),
             deadline: client.poll_timeout(),
         };
-        let Self { log: events, sent, free, .. } = self;
-        Outcome { events, sent, end, free }
+        if self.fails(Plant::ChunkOutput, Feeding::InChunks) {
+            self.pubacks.clear();
+        }
+        let Self { log: events, sent, pubacks, free, .. } = self;
+        Outcome { events, sent, pubacks, end, free }
     }
 }
