@@ -68,6 +68,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_ascii_character() {
+        for code in 0..0x80_u8 {
+            let text = char::from(code).to_string();
+            let json = written(|w| put_json_text(w, &text));
+            assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+            assert!(json.iter().all(|byte| (0x20..0x7F).contains(byte)) || code == 0x7F, "{json:02X?}");
+        }
+        assert_eq!(written(|w| put_json_text(w, "\u{1f}\n\"\\/")), br#""\u001f\u000a\"\\/""#);
+    }
+
     proptest! {
         #[test]
         fn any_number(value: u64, shift in 0..64_u32) {

@@ -211,7 +211,6 @@ impl<P: Path> Finder<P> {
     /// A byte that is of no value: white space, punctuation, the quote that begins a name.
     fn between(&mut self, byte: u8) -> State {
         match (byte, self.state) {
-            (_, State::IllFormed) => State::IllFormed,
             (b' ' | b'\t' | b'\n' | b'\r', same) => same,
             (b']' | b'}', State::FirstName | State::AfterValue) => self.close(byte),
             (b',', State::AfterValue) if self.depth > 0 => {
