@@ -82,6 +82,12 @@ pub fn subscribe(packet_id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
     packet(0x82, &packet_id.to_be_bytes().into_iter().chain(entries).collect::<Vec<_>>())
 }
 
+/// The packet id of a PUBLISH at QoS 1 that is shorter than 128 bytes.
+pub fn sent_id(packet: &[u8]) -> u16 {
+    let topic = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+    u16::from_be_bytes([packet[4 + topic], packet[5 + topic]])
+}
+
 pub fn puback(packet_id: u16) -> Vec<u8> {
     packet(0x40, &packet_id.to_be_bytes())
 }
