@@ -65,7 +65,6 @@ pub(super) struct Model {
     pub(super) pieces: Option<(Begun, Vec<u8>)>,
 
     pub(super) cloud_messages: Vec<MessageId>,
-    next_cloud: u32,
     undecided: Vec<(MessageToken, CloudNumber)>,
     accepted: BTreeSet<u32>,
     accepted_unseen: usize,
@@ -123,9 +122,10 @@ impl Model {
         self.withdrawn.insert(number);
     }
 
-    pub(super) fn next_cloud_message(&mut self, len: usize) -> Vec<u8> {
-        self.next_cloud += 1;
-        [&(self.next_cloud - 1).to_be_bytes()[..], &vec![b'c'; len]].concat()
+    /// Numbered by its place in [`cloud_messages`](Self::cloud_messages), if the hub has room for it.
+    pub(super) fn next_cloud_message(&self, len: usize) -> Vec<u8> {
+        let number = self.cloud_messages.len() as u32;
+        [&number.to_be_bytes()[..], &vec![b'c'; len]].concat()
     }
 
     pub(super) fn nth_undecided(&self, n: usize) -> Option<(MessageToken, CloudNumber)> {
