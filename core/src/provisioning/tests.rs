@@ -1,3 +1,6 @@
+mod cuts;
+mod refusals;
+
 use super::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent as Event};
 use crate::auth::Registration;
 use crate::error::{
@@ -6,9 +9,7 @@ use crate::error::{
 };
 use crate::event::{DisconnectReason, Disconnected, LastSent};
 use crate::session::state::State;
-use crate::storage::RxBuffer;
 use crate::time::{Duration, Instant};
-use proptest::prelude::*;
 use std::format;
 use std::string::String;
 use std::vec;
@@ -303,116 +304,6 @@ fn jitter_makes_it_longer_by_a_quarter_at_most() {
 }
 
 #[test]
-fn refusals_are_typed_and_final() {
-    use RegistrationError as E;
-    let failed = r#"{"operationId":"o","status":"failed","registrationState":{"status":"failed","errorCode":400207}}"#;
-    let long = format!(r#"{{"operationId":"{}","status":"assigning"}}"#, "/".repeat(43));
-    for (status, body, error) in [
-        (
-            401,
-            r#"{"errorCode":401002,"trackingId":"t","message":"Unauthorized"}"#,
-            E::Refused { status: 401, code: 401_002 },
-        ),
-        (404, "", E::Refused { status: 404, code: 0 }),
-        (400, "<html>", E::Refused { status: 400, code: 0 }),
-        (301, r#"{"errorCode":4294967296}"#, E::Refused { status: 301, code: 0 }),
-        (409, r#"{"errorCode":"409001"}"#, E::Refused { status: 409, code: 0 }),
-        (200, failed, E::Failed { code: 400_207 }),
-        (200, r#"{"status":"failed"}"#, E::Failed { code: 0 }),
-        (200, r#"{"registrationState":{"status":"disabled"}}"#, E::Disabled),
-        (200, "", E::BadAnswer { status: 200 }),
-        (200, "{}", E::BadAnswer { status: 200 }),
-        (200, r#"{"status":"unknown"}"#, E::BadAnswer { status: 200 }),
-        (200, &ASSIGNED[..ASSIGNED.len() - 1], E::BadAnswer { status: 200 }),
-        (200, &ASSIGNED.replace("h.net", ""), E::BadAnswer { status: 200 }),
-        (200, &ASSIGNED.replace("h.net", "h\\u002enet"), E::BadAnswer { status: 200 }),
-        (200, &ASSIGNED.replace("\"dev1\"", "7"), E::BadAnswer { status: 200 }),
-        (202, "{}", E::BadAnswer { status: 202 }),
-        (202, r#"{"operationId":"","status":"assigning"}"#, E::BadAnswer { status: 202 }),
-        (202, &long, E::BadAnswer { status: 202 }),
-    ] {
-        let mut client = client(|_| ());
-        register(&mut client, Instant::ZERO);
-        let bytes = answer(status, 1, "", body);
-        let handled = client.handle_input(Instant::ZERO, bytes).unwrap();
-        assert_eq!(handled.event, Some(Event::Refused { error, payload: body.as_bytes() }), "{status} {body}");
-        fails(&mut client, Instant::ZERO, Error::Registration(error));
-        client.connect(Instant::ZERO, None, 0).unwrap();
-    }
-}
-
-#[test]
-fn a_refused_subscription_is_final() {
-    let mut client = client(|_| ());
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    send(&mut client, Instant::ZERO);
-    let _ = client.handle_input(Instant::ZERO, b"\x20\x02\x00\x00").unwrap();
-    send(&mut client, Instant::ZERO);
-    let error = RegistrationError::NotSubscribed;
-    let handled = client.handle_input(Instant::ZERO, b"\x90\x03\xff\xff\x80").unwrap();
-    assert_eq!(handled.event, Some(Event::Refused { error, payload: &[] }));
-    fails(&mut client, Instant::ZERO, Error::Registration(error));
-}
-
-#[test]
-fn a_refused_sign_in_and_a_session_that_cannot_be() {
-    let mut client = client(|_| ());
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    send(&mut client, Instant::ZERO);
-    let handled = client.handle_input(Instant::ZERO, b"\x20\x02\x00\x05").unwrap();
-    assert!(matches!(handled.event, Some(Event::Disconnected(_))) && handled.consumed == 0, "{handled:?}");
-    assert_eq!(client.handle_input(Instant::ZERO, &[]), Err(Error::Refused(ConnectRefusal::NotAuthorized)));
-
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    send(&mut client, Instant::ZERO);
-    let _ = client.handle_input(Instant::ZERO, b"\x20\x02\x01\x00").unwrap();
-    let error = PeerError { kind: Violation::BadSessionPresent, packet: 0x20, offset: 2 };
-    assert_eq!(client.handle_input(Instant::ZERO, &[]), Err(Error::Peer(error)));
-}
-
-#[test]
-fn answers_larger_than_the_buffer() {
-    use RegistrationError as E;
-    let large = format!(r#"{{"errorCode":429001,"message":"{}"}}"#, "m".repeat(200));
-    let len = large.len() as u32;
-    for (topic, error) in [
-        ("$dps/registrations/res/200/?$rid=1", E::AnswerTooLarge { len }),
-        ("$dps/registrations/res/202/?$rid=1", E::AnswerTooLarge { len }),
-        ("$dps/registrations/res/404/?$rid=1", E::Refused { status: 404, code: 0 }),
-        // The topic alone is larger.
-        (&format!("$dps/registrations/res/200/?x={}&$rid=1", "x".repeat(80)), E::AnswerTooLarge { len }),
-    ] {
-        let mut client = client(|config| config.settings.max_packet = 64);
-        register(&mut client, Instant::ZERO);
-        let bytes = publish(topic, Some(9), large.as_bytes());
-        let mut rest = bytes;
-        let event = loop {
-            let handled = client.handle_input(Instant::ZERO, &rest[..rest.len().min(64)]).unwrap();
-            rest = &rest[handled.consumed..];
-            if let Some(event) = handled.event {
-                break event;
-            }
-            assert!(handled.consumed > 0);
-        };
-        assert_eq!(event, Event::Refused { error, payload: &[] }, "{topic}");
-        fails(&mut client, Instant::ZERO, Error::Registration(error));
-    }
-    // Of one that only says "later" nothing is lost, and it is acknowledged when all of it has passed.
-    let mut client = client(|config| config.settings.max_packet = 64);
-    register(&mut client, Instant::ZERO);
-    let bytes = publish("$dps/registrations/res/503/?$rid=1", Some(9), large.as_bytes());
-    let handled = client.handle_input(Instant::ZERO, bytes).unwrap();
-    let retry_after = Duration::from_secs(2);
-    assert_eq!(handled.event, Some(Event::Throttled { status: 503, code: 0, retry_after }));
-    assert!(send(&mut client, Instant::ZERO).is_empty());
-    let rest = &bytes[handled.consumed..];
-    assert_eq!(client.handle_input(Instant::ZERO, rest).unwrap().consumed, rest.len());
-    assert_eq!(send(&mut client, Instant::ZERO), b"\x40\x02\x00\x09");
-    client.handle_timeout(seconds(2)).unwrap();
-    assert_eq!(topic_of(&send(&mut client, seconds(2))), "$dps/registrations/PUT/iotdps-register/?$rid=2");
-}
-
-#[test]
 fn the_deadline_is_over_all() {
     let mut client = client(|config| config.deadline = Duration::from_secs(10));
     register(&mut client, Instant::ZERO);
@@ -474,109 +365,4 @@ fn an_early_answer_leaves_lent_bytes_alone() {
     assert_eq!(client.poll_transmit(), Some(&lent[10..]));
     client.confirm_transmit(seconds(2), lent.len() - 10).unwrap();
     assert!(topic_of(&send(&mut client, seconds(2))).contains("operationId=4.op"));
-}
-
-/// What the application sees, with the input cut at `cuts`.
-fn events(input: &[u8], cuts: &[usize]) -> (Vec<String>, Option<Error>) {
-    let mut client = client(|config| config.settings.max_packet = 128);
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    let (mut seen, mut start, mut ends) = (Vec::new(), 0, cuts.iter().copied().chain([input.len()]));
-    let mut end = ends.next().unwrap();
-    loop {
-        send(&mut client, Instant::ZERO);
-        match client.handle_input(Instant::ZERO, &input[start..end]) {
-            Err(error) => return (seen, Some(error)),
-            Ok(handled) => {
-                start += handled.consumed;
-                seen.extend(handled.event.map(|event| match event {
-                    // What was sent last depends on when there was something to send.
-                    Event::Disconnected(end) => format!("{:?}", end.reason),
-                    event => format!("{event:?}"),
-                }));
-                if handled.event.is_none() && handled.consumed == 0 {
-                    match ends.next() {
-                        Some(next) => end = next.max(end),
-                        None => return (seen, None),
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The same through a buffer that the input comes into in pieces.
-fn buffered_events(input: &[u8], piece: usize) -> (Vec<String>, Option<Error>) {
-    let mut client = client(|config| config.settings.max_packet = 128);
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    let mut memory = [0; 130];
-    let mut rx = RxBuffer::new(&mut memory);
-    let (mut seen, mut rest) = (Vec::new(), input);
-    loop {
-        send(&mut client, Instant::ZERO);
-        match client.poll_event(Instant::ZERO, &mut rx) {
-            Err(error) => return (seen, Some(error)),
-            Ok(Some(Event::Disconnected(end))) => seen.push(format!("{:?}", end.reason)),
-            Ok(Some(event)) => seen.push(format!("{event:?}")),
-            Ok(None) if rest.is_empty() => return (seen, None),
-            Ok(None) => {
-                let len = piece.min(rest.len()).min(rx.space().len());
-                rx.space()[..len].copy_from_slice(&rest[..len]);
-                rx.commit(len);
-                rest = &rest[len..];
-            }
-        }
-    }
-}
-
-#[test]
-fn a_buffer_is_as_large_as_the_largest_packet_and_empty_after_the_end() {
-    let mut client = client(|config| config.settings.max_packet = 128);
-    let small = UsageError::RxTooSmall { capacity: 127, needed: 128 };
-    assert_eq!(client.poll_event(Instant::ZERO, &mut RxBuffer::new(&mut [0; 127])), Err(small.into()));
-    let mut memory = [0; 128];
-    let mut rx = RxBuffer::new(&mut memory);
-    client.connect(Instant::ZERO, None, 0).unwrap();
-    send(&mut client, Instant::ZERO);
-    let late = b"\xf0\x00\x20\x02\x00\x00";
-    rx.space()[..late.len()].copy_from_slice(late);
-    rx.commit(late.len());
-    assert!(matches!(client.poll_event(Instant::ZERO, &mut rx), Ok(Some(Event::Disconnected(_)))));
-    assert_eq!(rx.filled(), b"");
-}
-
-fn packets() -> impl Strategy<Value = Vec<u8>> {
-    let status = prop_oneof![Just(200_u16), Just(202), Just(429), Just(503), Just(404), any::<u16>()];
-    let body = prop_oneof![Just(ASSIGNED), Just(ASSIGNING), Just(""), Just("{"), Just(r#"{"status":"failed"}"#)];
-    let answers = (status, 0..4_u32, any::<bool>(), body, 0..200_usize).prop_map(|(status, rid, qos_1, body, more)| {
-        let topic = format!("$dps/registrations/res/{status}/?$rid={rid}&retry-after=1");
-        publish(&topic, qos_1.then_some(7), &[body.as_bytes(), &vec![b' '; more]].concat()).to_vec()
-    });
-    prop_oneof![
-        8 => answers,
-        1 => proptest::collection::vec(any::<u8>(), 0..8),
-        1 => Just(b"\x90\x03\xff\xff\x01".to_vec()),
-        1 => Just(b"\xd0\x00".to_vec()),
-    ]
-}
-
-proptest! {
-    /// Laws 8 and 9, after a handshake and without one.
-    #[test]
-    fn events_do_not_depend_on_the_cuts(
-        signed_in in any::<bool>(),
-        packets in proptest::collection::vec(packets(), 0..5),
-        mut cuts in proptest::collection::vec(0..600_usize, 0..8),
-    ) {
-        let mut input = if signed_in { b"\x20\x02\x00\x00\x90\x03\xff\xff\x01".to_vec() } else { Vec::new() };
-        input.extend(packets.concat());
-        cuts.iter_mut().for_each(|cut| *cut = (*cut).min(input.len()));
-        cuts.sort_unstable();
-        let bytes: Vec<usize> = (0..input.len()).collect();
-        let expected = events(&input, &[]);
-        prop_assert_eq!(&events(&input, &cuts), &expected);
-        prop_assert_eq!(&events(&input, &bytes), &expected);
-        for piece in [1, 50, usize::MAX] {
-            prop_assert_eq!(&buffered_events(&input, piece), &expected);
-        }
-    }
 }
