@@ -127,6 +127,27 @@ mod tests {
     }
 
     #[test]
+    fn of_deadlines_at_the_same_moment_the_first_reason_counts() {
+        let mut timers = Timers::new();
+        for reason in REASONS.into_iter().rev() {
+            timers.arm(reason, Moment::START);
+            assert_eq!(timers.next(), (Moment::START, reason));
+        }
+    }
+
+    #[test]
+    fn a_later_base_moves_deadlines_and_marks_but_not_what_is_not_set() {
+        let mut timers = Timers::new();
+        let at = |millis| Moment::START.after(Duration::from_millis(millis));
+        timers.arm(TimeoutReason::Puback, at(100));
+        timers.mark(Mark::LastIn, at(30));
+        timers.rebase(Duration::from_millis(60));
+        assert_eq!(timers.next(), (at(40), TimeoutReason::Puback));
+        assert_eq!(timers.when(Mark::LastIn), Moment::START, "what is past is past all the same");
+        assert!(!timers.is_armed(TimeoutReason::Close) && !timers.when(Mark::Ready).is_set());
+    }
+
+    #[test]
     fn each_reason_has_its_own_deadline() {
         let mut timers = Timers::new();
         assert_eq!(timers.next().0, Moment::NEVER);
