@@ -30,7 +30,8 @@ plants! {
     }
     "stream" {
         ChunkEvent = "chunk-event": "A message on an unknown topic is lost if the bytes come in chunks.",
-        ChunkOutput = "chunk-output": "An acknowledgement is lost if the bytes come in chunks.",
+        ChunkAck = "chunk-ack": "An acknowledgement is lost if the bytes come in chunks.",
+        ChunkOutput = "chunk-output": "A packet at QoS 0 is lost if the bytes come in chunks.",
         ChunkPiece = "chunk-piece": "The last byte of a piece is another one if the bytes come in chunks.",
         OwnedEvent = "owned-event": "The owned client cuts an event short.",
         Needed = "needed": "The size of an incomplete packet is told too small.",

@@ -90,8 +90,12 @@ impl Application {
             let len = bytes.len();
             assert!(len > 0);
             // What is lent is one packet, or acknowledgements.
-            let sent = if bytes[0] == 0x40 { &mut self.pubacks } else { &mut self.sent };
-            sent.extend_from_slice(bytes);
+            match bytes[0] {
+                0x40 if self.fails(Plant::ChunkAck, Feeding::InChunks) => {}
+                0x40 => self.pubacks.extend_from_slice(bytes),
+                0x30 if self.fails(Plant::ChunkOutput, Feeding::InChunks) => {}
+                _ => self.sent.extend_from_slice(bytes),
+            }
             client.confirm_transmit(NOW, len).expect("so much was lent");
         }
     }
@@ -245,9 +249,6 @@ impl Application {
             strays: client.strays(),
             deadline: client.poll_timeout(),
         };
-        if self.fails(Plant::ChunkOutput, Feeding::InChunks) {
-            self.pubacks.clear();
-        }
         let Self { log: events, sent, pubacks, free, .. } = self;
         Outcome { events, sent, pubacks, end, free }
     }
