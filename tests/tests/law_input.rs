@@ -156,6 +156,20 @@ fn needed_is_the_size_of_the_incomplete_packet() {
 }
 
 #[test]
+fn what_waits_is_delivered_while_more_of_a_packet_comes() {
+    let packet = publish(0x30, C2D, None, &[b'x'; 300]);
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(Settings { features: Features::TWIN, ..quiet() });
+    rig.sign_in(ACCEPTED);
+    assert_eq!(rig.client.handle_input(rig.now, &packet[..10]).unwrap().needed, packet.len());
+    rig.client.twin_get(rig.now).unwrap();
+    rig.sent();
+    rig.pass(TimeoutReason::Request).unwrap();
+    let event = rig.client.handle_input(rig.now, &packet[..20]).unwrap().event;
+    assert!(matches!(event, Some(Event::RequestFailed { reason: RequestError::TimedOut, .. })), "{event:?}");
+}
+
+#[test]
 fn consumed_stops_behind_the_packet_of_the_event() {
     let packet = publish(0x30, C2D, None, b"one");
     let mut memory = Memory::default();

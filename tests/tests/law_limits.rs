@@ -128,6 +128,7 @@ fn a_will_obeys_the_rules_of_messages_and_of_connect() {
     let mut rig = memory.rig(Settings { connect_reserve: 200_000, ..quiet() });
     let body = vec![b'w'; 65_536];
     let long = "v".repeat(65_536);
+    let longest = [("n", &long[D2C.len() + 2 + 1..])];
     let will = |payload, properties| Telemetry { payload, properties, ..Telemetry::default() };
     let system = SystemProperties { output: Some("out"), ..Default::default() };
     let long = [("n", long.as_str())];
@@ -142,6 +143,9 @@ fn a_will_obeys_the_rules_of_messages_and_of_connect() {
         assert_eq!(outcome, Err(error.into()));
         assert_eq!((rig.sent().len(), rig.client.poll_timeout()), (0, None));
     }
+    rig.connect_with(&ConnectOptions { will: Some(&will(b"", &longest)), ..Default::default() });
+    assert!(rig.sent().len() > 65_535, "with the longest topic there is");
+    rig.cut();
     let will = will(&body[1..], &[("n", "v")]);
     rig.connect_with(&ConnectOptions { will: Some(&will), ..Default::default() });
     let sent = rig.sent();

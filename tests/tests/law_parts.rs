@@ -138,6 +138,9 @@ fn an_answer_to_no_wish_changes_nothing() {
     assert_eq!(large, Err(CapacityError::TooLarge { needed: 41, capacity: 40 }.into()));
     assert_eq!(rig.client.telemetry_part(now, token, 40, b""), Ok(()));
     assert_eq!(wish(&mut rig), Some((token, 40, 40)), "still");
+    let before = rig.snapshot();
+    assert_eq!(rig.client.telemetry_part(now, token, 40, b""), Ok(()));
+    assert_eq!((rig.snapshot(), wish(&mut rig)), (before, None), "told once");
     // It may come before it was asked for, and not while another is on its way.
     supply(&mut rig, &payload(100), token, 40, 40);
     assert_eq!(rig.client.telemetry_part(now, token, 80, b"x"), stale);

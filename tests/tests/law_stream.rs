@@ -256,6 +256,19 @@ fn a_cut_in_the_middle_leaves_nothing_of_it() {
 }
 
 #[test]
+fn after_a_cut_in_the_middle_nobody_listens_to_what_is_skipped() {
+    let mut memory = Memory::default();
+    let (mut rig, _) = ready(&mut memory, settings());
+    let message = publish(0x30, C2D, None, &document(8));
+    rig.feed(&message[..message.len() - 1]);
+    rig.cut();
+    rig.sign_in(RESUMED);
+    let topic = format!("{C2D}{}", "n=".repeat(BUFFER as usize));
+    let events = rig.feed(&publish(0x30, &topic, None, b"payload")).events;
+    assert!(matches!(events.as_slice(), [Seen::Skipped { .. }]), "{events:?}");
+}
+
+#[test]
 fn what_came_whole_is_told_whole_though_the_connection_is_over() {
     for (topic, settings) in [(ANSWER, settings()), (SYNC_ANSWER, synced()), (C2D, settings())] {
         let input = publish(0x32, topic, Some(7), &document(8));

@@ -171,6 +171,18 @@ fn fetches_are_further_and_further_apart_until_nothing_is_missing() {
 }
 
 #[test]
+fn another_gap_does_not_put_off_the_fetch_that_is_coming() {
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(synced());
+    at_version(&mut rig, 4);
+    assert_eq!(delivered(&mut rig, &patch(6)), None);
+    let deadline = rig.client.poll_timeout();
+    assert_eq!(rig.client.timeout_reason(), Some(TimeoutReason::TwinRefetch));
+    assert_eq!(delivered(&mut rig, &patch(8)), None);
+    assert_eq!(rig.client.poll_timeout(), deadline);
+}
+
+#[test]
 fn a_fetch_without_an_answer_is_repeated_and_a_late_answer_is_a_stray() {
     let mut memory = Memory::default();
     let mut rig = memory.rig(synced());
@@ -286,6 +298,20 @@ fn the_applications_own_get_is_always_answered_and_closes_a_gap() {
     let (token, rid) = get(&mut rig);
     assert_eq!(rig.feed(&response(&rid, 200, &document(6))).events, own(token, 6, true));
     assert_eq!(delivered(&mut rig, &patch(9)), Some(9), "a stale document changed nothing");
+}
+
+#[test]
+fn without_synchronisation_no_document_is_stale() {
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(Settings { twin_sync: false, ..synced() });
+    rig.sign_in(ACCEPTED);
+    for version in [8, 7] {
+        let token = rig.client.twin_get(rig.now).unwrap();
+        rig.sent();
+        let events = rig.feed(&response(&format!("{:08x}", token.to_bits()), 200, &document(version))).events;
+        let [Seen::Document { version: told, stale: false, .. }] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!(*told, Some(version));
+    }
 }
 
 #[test]

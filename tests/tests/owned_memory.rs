@@ -227,6 +227,21 @@ fn acknowledgements_take_no_memory_of_their_own() {
     }
 }
 
+#[test]
+fn a_puback_leaves_without_memory() {
+    let mut device = Device::ready();
+    let mut packet = publish(MESSAGE, b"");
+    packet[0] = 0x32;
+    packet[1] += 2;
+    packet.extend([0, 7]);
+    let handled = device.client.handle_input(NOW, &packet).unwrap();
+    let Some(Event::Message(message)) = handled.event else { panic!("{handled:?}") };
+    let token = message.token.unwrap();
+    device.client.message_accept(NOW, token).unwrap();
+    let (count, lent) = allocations(|| device.client.poll_transmit().map(<[u8]>::to_owned).unwrap());
+    assert_eq!((count, lent.as_slice()), (1, &[0x40, 2, 0, 7][..]), "one is the test's own");
+}
+
 /// Counts how often it is read.
 struct Counted(Cell<u32>);
 

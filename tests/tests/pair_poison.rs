@@ -90,6 +90,19 @@ fn withdrawing_the_suspect_lets_the_rest_flow() {
 }
 
 #[test]
+fn withdrawing_another_message_leaves_the_suspicion() {
+    let mut pair = poisoned();
+    let bad = pair.send(BAD);
+    let good = pair.send(b"good");
+    pair.connect();
+    run_to_end(&mut pair, 2);
+    let now = pair.now();
+    pair.client.telemetry_withdraw(now, good).unwrap();
+    run_to_end(&mut pair, 3);
+    assert_eq!(suspects(&pair), [None, Some((bad, 2)), Some((bad, 3))]);
+}
+
+#[test]
 fn a_bad_message_among_good_ones_is_found_whatever_its_place() {
     // With small chunks the PUBACKs of earlier messages are under way when the hub closes, with large ones they are
     // lost, and innocent messages come under suspicion at first.

@@ -188,6 +188,17 @@ impl Session {
     }
 }
 
+#[test]
+fn the_base_of_time_moves_along_after_24_days_and_not_before() {
+    let mut session = Session::new(0, &mut []);
+    let edge = Instant::from_millis(1 << 31);
+    session.tick(&mut [], edge).unwrap();
+    assert_eq!((session.base, session.now()), (Instant::ZERO, edge));
+    let behind = edge + Duration::from_millis(1);
+    session.tick(&mut [], behind).unwrap();
+    assert_eq!((session.base, session.now()), (behind, behind));
+}
+
 #[cfg(feature = "twin")]
 struct Empty;
 
@@ -200,6 +211,27 @@ impl Body for Empty {
     fn payload(&self) -> &[u8] {
         &[]
     }
+}
+
+#[test]
+#[cfg(feature = "twin")]
+fn of_deadlines_at_the_same_moment_a_request_is_last() {
+    let (mut tx, mut slots, mut inbound) = ([0; 64], [Slot::EMPTY; 1], [crate::Inbound::EMPTY; 1]);
+    let mut storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
+    let settings = Settings::default();
+    let mut session = Session::new(0, storage.slots);
+    let ticket = session.enqueue(&mut storage, SlotKind::TwinGet, 0x30, &Empty).unwrap().ticket;
+    session.await_answer(storage.slots, ticket.slot, Duration::from_millis(1));
+    session.arm_after(TimeoutReason::Drain, Duration::from_millis(1));
+    session.tick(storage.slots, Instant::from_millis(1)).unwrap();
+    let due = [(); 3].map(|()| {
+        let reason = session.pop_due(&storage, &settings);
+        if let Some(reason) = reason {
+            session.timeout(&mut storage, &settings, reason);
+        }
+        reason
+    });
+    assert_eq!(due, [Some(TimeoutReason::Drain), Some(TimeoutReason::Request), None]);
 }
 
 #[test]
