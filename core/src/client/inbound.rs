@@ -9,10 +9,11 @@ use crate::packet::{PacketId, Publish, Suback};
 #[cfg(feature = "stream")]
 use crate::session::Wish;
 use crate::session::state::State;
-use crate::session::{Incoming, Step};
+use crate::session::{Incoming, Look, Step};
 use crate::storage::window::Decision;
 use crate::time::Instant;
 use crate::topic::{self, Features, Inbound};
+use crate::wire::Text;
 
 /// What one call of [`handle_input`](crate::Client::handle_input) did.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -59,7 +60,7 @@ impl Machine {
             || self.session.has_ended()
     }
 
-    #[cfg_attr(not(target_os = "none"), inline(never))] // It needs many registers, which its caller would have to save.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn take_input<'i>(
         &mut self,
         parts: &mut Parts<'_>,
@@ -73,27 +74,40 @@ impl Machine {
             // What waits comes first.
             self.waiting_event(parts, &mut handled.event);
         }
-        let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
         while handled.event.is_none()
             && self.session.listens(&parts.storage, &parts.config.settings, input, &mut handled.consumed)?
-        {
-            #[cfg(feature = "alloc")]
-            if parts.inbound_grows {
-                let rest = input.get(handled.consumed..).unwrap_or_default();
-                if self.session.wants_record(parts.storage.inbound, rest) {
-                    break;
-                }
-            }
-            let Handled { consumed, needed, .. } = &mut *handled;
-            if !self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
-                break;
-            }
-            self.event(parts, &step.incoming, &mut handled.event);
-        }
+            && self.take_packet(parts, input, handled)
+        {}
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed) as u32;
         }
         Ok(())
+    }
+
+    /// Looks behind what was consumed, and at what that means; `false` if nothing more is done in this call.
+    #[cfg_attr(not(target_os = "none"), inline(never))]
+    fn take_packet<'i>(&mut self, parts: &mut Parts<'_>, input: &'i [u8], handled: &mut Handled<'i>) -> bool {
+        #[cfg(feature = "alloc")]
+        if parts.inbound_grows {
+            let rest = input.get(handled.consumed..).unwrap_or_default();
+            if self.session.wants_record(parts.storage.inbound, rest) {
+                return false;
+            }
+        }
+        let Handled { consumed, needed, event } = handled;
+        let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
+        match self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
+            Look::Message(ref publish) if INBOUND => {
+                if !self.message(parts, publish, event) {
+                    let Publish { topic, id, payload, retain, .. } = *publish;
+                    *event = self.no_message(parts, topic, id, payload, retain);
+                }
+            }
+            Look::Acked(ticket) => *event = Some(Event::TelemetryAcked(TelemetryToken(ticket))),
+            Look::Message(_) | Look::Step => self.event(parts, &step.incoming, event),
+            Look::Over => return false,
+        }
+        true
     }
 
     /// The next event that waits without input: a payload's end, ended requests by age, what state brings, the
@@ -130,13 +144,10 @@ impl Machine {
 
     /// What `incoming` means to the application; if it is nothing, what waits. Written in place: an event is large to
     /// move.
-    #[inline(never)] // Inlined into the loop, what it needs would be loaded before it, onto the stack.
+    #[inline(never)]
     fn event<'i>(&mut self, parts: &mut Parts<'_>, incoming: &Incoming<'i>, event: &mut Option<Event<'i>>) {
         *event = match *incoming {
-            Incoming::Publish { ref publish, skipped } if INBOUND => {
-                return self.publish(parts, publish, skipped, event);
-            }
-            Incoming::Acked(ticket) => Some(Event::TelemetryAcked(TelemetryToken(ticket))),
+            Incoming::Oversize { ref publish, payload_len } if INBOUND => self.passes_by(parts, publish, payload_len),
             Incoming::Accepted { session_present } => {
                 self.session.accept(parts.storage.slots, session_present);
                 if !INBOUND || self.wanted.is_empty() {
@@ -186,14 +197,49 @@ impl Machine {
         }
     }
 
-    /// A PUBLISH came. With `skipped` its payload, of so many bytes, is larger than the receive buffer and passes by.
-    fn publish<'i>(
+    /// A PUBLISH came, whole: the event, if it is a message for the application to accept or leave.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn message<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, event: &mut Option<Event<'i>>) -> bool {
+        let (input, properties) = match topic::parse_message(publish.topic, device(&parts.config.identity)) {
+            Inbound::CloudToDevice { properties } => (None, properties),
+            Inbound::Input { name, properties } => (Some(name), properties),
+            _ => return false,
+        };
+        let token = self.await_decision(parts, publish.id);
+        let message = Message { token, input, properties, payload: publish.payload, redelivered: publish.dup };
+        let left = publish.id.is_some() && token.is_none();
+        *event = Some(if left { Event::MessageLeft(message) } else { Event::Message(message) });
+        true
+    }
+
+    /// A PUBLISH that is not for the application to accept.
+    #[inline(never)]
+    fn no_message<'i>(
         &mut self,
         parts: &mut Parts<'_>,
-        publish: &Publish<'i>,
-        skipped: Option<u32>,
-        event: &mut Option<Event<'i>>,
-    ) {
+        topic: Text<'i>,
+        id: Option<PacketId>,
+        payload: &'i [u8],
+        retain: bool,
+    ) -> Option<Event<'i>> {
+        self.acknowledge(parts, id);
+        match topic::parse_service(topic) {
+            Inbound::TwinResponse { status, request_id, version } => {
+                self.twin_response(parts, status, request_id, version, payload)
+            }
+            Inbound::Desired { version } => self.twin_desired(parts, version, Some(payload)),
+            Inbound::Method { name, request_id } => {
+                self.session.method_delivered();
+                Some(Event::MethodCall { name, payload, request: self.request_id(request_id) })
+            }
+            _ => Some(Event::Unknown { topic: topic.as_str(), payload, retain }),
+        }
+    }
+
+    /// A PUBLISH whose payload, of so many bytes, passes by.
+    #[inline(never)]
+    fn passes_by<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, payload_len: u32) -> Option<Event<'i>> {
         let inbound = topic::parse(publish.topic, device(&parts.config.identity));
         let is_message = match inbound {
             Inbound::CloudToDevice { .. } | Inbound::Input { .. } => true,
@@ -201,50 +247,10 @@ impl Machine {
             Inbound::Unknown => publish.topic.is_empty(),
             _ => false,
         };
-        let token = if is_message { self.await_decision(parts, publish) } else { self.acknowledge(parts, publish) };
-        if let Some(payload_len) = skipped {
-            *event = self.passes_by(parts, publish, inbound, token, payload_len);
-            return;
+        let token = if is_message { self.await_decision(parts, publish.id) } else { None };
+        if !is_message {
+            self.acknowledge(parts, publish.id);
         }
-        let Publish { topic, payload, retain, id, dup: redelivered, .. } = *publish;
-        let (input, properties) = match inbound {
-            Inbound::CloudToDevice { properties } => (None, properties),
-            Inbound::Input { name, properties } => (Some(name), properties),
-            Inbound::Method { name, request_id } => {
-                self.session.method_delivered();
-                *event = Some(Event::MethodCall { name, payload, request: self.request_id(request_id) });
-                return;
-            }
-            Inbound::TwinResponse { status, request_id, version } => {
-                *event = self.twin_response(parts, status, request_id, version, payload);
-                return;
-            }
-            Inbound::Desired { version } => {
-                *event = self.twin_desired(parts, version, Some(payload));
-                return;
-            }
-            Inbound::Unknown => {
-                *event = Some(Event::Unknown { topic: topic.as_str(), payload, retain });
-                return;
-            }
-        };
-        let message = Message { token, input, properties, payload, redelivered };
-        if id.is_some() && token.is_none() {
-            *event = Some(Event::MessageLeft(message));
-        } else {
-            *event = Some(Event::Message(message));
-        }
-    }
-
-    /// A PUBLISH whose payload, of so many bytes, passes by.
-    fn passes_by<'i>(
-        &mut self,
-        parts: &mut Parts<'_>,
-        publish: &Publish<'i>,
-        inbound: Inbound<'i>,
-        token: Option<MessageToken>,
-        payload_len: u32,
-    ) -> Option<Event<'i>> {
         if let Some(event) = self.stream_begin(parts, publish, inbound, token, payload_len) {
             return event;
         }
@@ -280,8 +286,8 @@ impl Machine {
     }
 
     /// Remembers a QoS 1 message until the application decides; `None` if there is nothing to decide.
-    fn await_decision(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        let number = self.session.remember(&mut parts.storage, publish.id?, Decision::Undecided)?;
+    fn await_decision(&mut self, parts: &mut Parts<'_>, id: Option<PacketId>) -> Option<MessageToken> {
+        let number = self.session.remember(&mut parts.storage, id?, Decision::Undecided)?;
         let token = MessageToken { number, generation: self.session.generation() };
         if parts.config.settings.auto_accept {
             self.accept_next = Some(token);
@@ -291,10 +297,9 @@ impl Machine {
 
     /// What is no message is acknowledged at once (MQTT-4.5.0-2); in its turn, as PUBACKs keep their order. When the
     /// window is full it is not, which for these topics has no consequence but a second copy.
-    fn acknowledge(&mut self, parts: &mut Parts<'_>, publish: &Publish<'_>) -> Option<MessageToken> {
-        if let Some(id) = publish.id {
+    fn acknowledge(&mut self, parts: &mut Parts<'_>, id: Option<PacketId>) {
+        if let Some(id) = id {
             let _ = self.session.remember(&mut parts.storage, id, Decision::Accepted);
         }
-        None
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, RegistrationError, TimeoutReason, UsageError};
 use crate::event::Disconnected;
 use crate::packet::{Publish, subscribe};
 use crate::session::state::{Command, State};
-use crate::session::{Fatal, Incoming, Lane, Lent, Session, Step};
+use crate::session::{Fatal, Incoming, Lane, Lent, Look, Session, Step};
 use crate::storage::Storage;
 use crate::storage::window::Decision;
 use crate::time::Instant;
@@ -230,8 +230,8 @@ impl Machine {
     ) -> Result<(), Error> {
         // What waits comes first.
         let mut step = Step { consumed: 0, incoming: Incoming::Nothing };
+        handled.event = self.event(parts, &step.incoming);
         loop {
-            handled.event = self.event(parts, &step.incoming);
             if handled.event.is_some() {
                 break;
             }
@@ -239,9 +239,15 @@ impl Machine {
                 break;
             }
             let ProvisioningHandled { consumed, needed, .. } = &mut *handled;
-            if !self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step) {
-                break;
-            }
+            let look =
+                self.session.look(&mut parts.storage, &parts.config.settings, input, consumed, needed, &mut step);
+            handled.event = match look {
+                Look::Message(publish) => self.publish(parts, &publish, None),
+                // Of a message, and none is sent.
+                Look::Acked(_) => None,
+                Look::Step => self.event(parts, &step.incoming),
+                Look::Over => break,
+            };
         }
         if !input.is_empty() {
             self.unread = input.len().saturating_sub(handled.consumed) as u32;
@@ -265,12 +271,8 @@ impl Machine {
                 self.ask();
                 ready.then_some(ProvisioningEvent::Ready)
             }
-            Incoming::Publish { publish, skipped } => self.publish(parts, &publish, skipped),
-            Incoming::Nothing
-            | Incoming::Needs(_)
-            | Incoming::Refused(_)
-            | Incoming::Acked(_)
-            | Incoming::Piece { .. } => {
+            Incoming::Oversize { publish, payload_len } => self.publish(parts, &publish, Some(payload_len)),
+            Incoming::Nothing | Incoming::Needs(_) | Incoming::Refused(_) | Incoming::Piece { .. } => {
                 let ended = self.session.take_ended()?;
                 Some(ProvisioningEvent::Disconnected(Disconnected {
                     reason: ended.reason,

@@ -6,6 +6,7 @@
 //! * `transmit`: which packet leaves next, and what follows from its last byte being sent.
 //! * `supply`: a payload that the application supplies in parts (feature `stream`).
 //! * `receive`: one inbound packet, checked and sorted.
+//! * `oversize`: a PUBLISH larger than the receive buffer.
 //! * `lifecycle`: how a connection begins and what its end does to everything in flight.
 //! * `grow` (feature `alloc`): memory that comes and goes under a living session.
 
@@ -13,6 +14,7 @@ mod ending;
 #[cfg(feature = "alloc")]
 mod grow;
 mod lifecycle;
+mod oversize;
 mod queue;
 mod receive;
 pub(crate) mod state;
@@ -25,7 +27,7 @@ pub use ending::{DisconnectReason, LastSent};
 pub(crate) use ending::{Ended, Fatal};
 pub use queue::Withdrawn;
 pub(crate) use queue::{Body, Ident};
-pub(crate) use receive::{Incoming, Step};
+pub(crate) use receive::{Incoming, Look, Step};
 pub use state::State;
 #[cfg(feature = "stream")]
 pub(crate) use supply::Wish;
@@ -40,7 +42,7 @@ use crate::storage::{Slot, Storage};
 use crate::time::{Duration, Instant, Moment};
 use core::ops::Range;
 use ending::Ending;
-use receive::Skip;
+use oversize::Skip;
 use state::Trigger;
 use supply::Supply;
 use timer::{Mark, Timers};

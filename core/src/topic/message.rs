@@ -7,14 +7,20 @@ use crate::wire::Text;
 ///
 /// The bag is all the rest, further `/` included. It may be missing altogether: the documentation allows that
 /// for a message without properties.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(super) fn parse<'i>(rest: Text<'i>, device: Device<'_>) -> Inbound<'i> {
     if let Some(bag) = below(rest, features::MESSAGES) {
         return Inbound::CloudToDevice { properties: Properties(bag) };
     }
-    let Some(rest) = below(rest, features::INPUTS) else { return Inbound::Unknown };
-    let (name, bag) = rest.cut(b'/');
-    if device.module_id.is_none() || name.is_empty() {
-        return Inbound::Unknown;
+    match input(rest, device) {
+        Some((name, properties)) => Inbound::Input { name, properties },
+        None => Inbound::Unknown,
     }
-    Inbound::Input { name: name.as_str(), properties: Properties(bag.unwrap_or_default()) }
+}
+
+#[cfg_attr(not(target_os = "none"), inline(never))]
+fn input<'i>(rest: Text<'i>, device: Device<'_>) -> Option<(&'i str, Properties<'i>)> {
+    let (name, bag) = below(rest, features::INPUTS)?.cut(b'/');
+    let is_input = device.module_id.is_some() && !name.is_empty();
+    is_input.then(|| (name.as_str(), Properties(bag.unwrap_or_default())))
 }

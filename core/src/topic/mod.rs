@@ -56,6 +56,7 @@ impl Device<'_> {
     }
 
     /// What follows the text of [`put`](Self::put) in `topic`; `None` if the topic is not this device's.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn strip(self, topic: Text<'_>) -> Option<Text<'_>> {
         let mut rest = topic.after(DEVICES)?.after(self.device_id)?;
         if let Some(module_id) = self.module_id {
@@ -134,12 +135,25 @@ pub fn parse<'i>(topic: impl Into<Text<'i>>, device: Device<'_>) -> Inbound<'i> 
     parse_text(topic.into(), device)
 }
 
-#[cfg_attr(target_os = "none", inline(never))]
+#[inline(never)]
 fn parse_text<'i>(topic: Text<'i>, device: Device<'_>) -> Inbound<'i> {
-    // What comes most often, and is told by its first byte, first.
-    if let Some(rest) = device.strip(topic) {
-        message::parse(rest, device)
-    } else if let Some(rest) = below(topic, features::TWIN) {
+    match parse_message(topic, device) {
+        Inbound::Unknown => parse_service(topic),
+        message => message,
+    }
+}
+
+/// As [`parse`], of what comes most often: messages. All else is [`Inbound::Unknown`].
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn parse_message<'i>(topic: Text<'i>, device: Device<'_>) -> Inbound<'i> {
+    device.strip(topic).map_or(Inbound::Unknown, |rest| message::parse(rest, device))
+}
+
+/// As [`parse`], of what is no message.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn parse_service(topic: Text<'_>) -> Inbound<'_> {
+    if let Some(rest) = below(topic, features::TWIN) {
         twin::response(rest)
     } else if let Some(rest) = below(topic, features::DESIRED) {
         twin::desired(rest)
