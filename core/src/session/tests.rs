@@ -215,23 +215,28 @@ impl Body for Empty {
 
 #[test]
 #[cfg(feature = "twin")]
-fn of_deadlines_at_the_same_moment_a_request_is_last() {
+fn of_deadlines_at_the_same_moment_a_request_and_then_a_ping_are_last() {
     let (mut tx, mut slots, mut inbound) = ([0; 64], [Slot::EMPTY; 1], [crate::Inbound::EMPTY; 1]);
     let mut storage = Storage { tx: &mut tx, slots: &mut slots, inbound: &mut inbound };
     let settings = Settings::default();
     let mut session = Session::new(0, storage.slots);
     let ticket = session.enqueue(&mut storage, SlotKind::TwinGet, 0x30, &Empty).unwrap().ticket;
-    session.await_answer(storage.slots, ticket.slot, Duration::from_millis(1));
-    session.arm_after(TimeoutReason::Drain, Duration::from_millis(1));
-    session.tick(storage.slots, Instant::from_millis(1)).unwrap();
-    let due = [(); 3].map(|()| {
+    session.state = State::Ready;
+    session.timers.mark(Mark::LastOut, session.now);
+    session.timers.mark(Mark::LastIn, session.now);
+    let silence = Duration::from_secs(settings.keep_alive.into()).three_quarters();
+    session.await_answer(storage.slots, ticket.slot, silence);
+    session.arm_after(TimeoutReason::Drain, silence);
+    session.tick(storage.slots, Instant::ZERO + silence).unwrap();
+    let due = [(); 4].map(|()| {
         let reason = session.pop_due(&storage, &settings);
         if let Some(reason) = reason {
             session.timeout(&mut storage, &settings, reason);
         }
         reason
     });
-    assert_eq!(due, [Some(TimeoutReason::Drain), Some(TimeoutReason::Request), None]);
+    let expected = [TimeoutReason::Drain, TimeoutReason::Request, TimeoutReason::KeepAlive];
+    assert_eq!(due, [expected.map(Some).as_slice(), &[None]].concat()[..]);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! All tests that drive the core at its verbs, in one program: thirty take longer to link than to run. Only
 //! `tests/mutation` builds this, which needs them a thousand times.
 
+#[path = "../conformance/main.rs"]
+mod conformance;
+#[path = "../known_bugs.rs"]
+mod known_bugs;
 #[path = "../law_any_order.rs"]
 mod law_any_order;
 #[path = "../law_bad_inputs.rs"]
@@ -59,12 +63,8 @@ mod pair_telemetry;
 mod pair_twin;
 #[path = "../pair_twin_sync.rs"]
 mod pair_twin_sync;
-#[path = "../known_bugs.rs"]
-mod known_bugs;
 #[path = "../topic_vectors.rs"]
 mod topic_vectors;
-#[path = "../conformance/main.rs"]
-mod conformance;
 
 #[test]
 fn none_is_missing() {
