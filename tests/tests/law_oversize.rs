@@ -4,7 +4,7 @@ use iothub_proto::error::{Error, PeerError, TimeoutReason, UsageError, Violation
 use iothub_proto::event::{MessageToken, RequestError};
 use iothub_proto::topic::Features;
 use iothub_proto::{Pending, Settings, State};
-use iothub_tests::script::{ACCEPTED, Memory, RESUMED, Rig, Seen, packets, quiet};
+use iothub_tests::script::{ACCEPTED, Memory, RESUMED, Rig, Seen, packets, quiet, suback};
 
 mod common;
 use common::{packet, puback, publish};
@@ -28,6 +28,18 @@ fn skip(topic: &str, packet_id: Option<u16>, payload_len: u32) -> impl Fn(&Seen)
             *token
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_no_message_has_to_fit_the_buffer_and_may_fill_it() {
+    for (codes, error) in [(BUFFER as usize - 4, None), (BUFFER as usize - 3, Some(Violation::TooLarge))] {
+        let mut memory = Memory::default();
+        let mut rig = memory.rig(settings());
+        rig.sign_in(ACCEPTED);
+        let outcome = rig.feed(&suback(&vec![1; codes]));
+        let expected = error.map(|kind| Error::Peer(PeerError { kind, packet: 0x90, offset: 1 }));
+        assert_eq!((outcome.error, rig.client.strays()), (expected, u32::from(error.is_none())));
     }
 }
 

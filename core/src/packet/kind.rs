@@ -38,8 +38,9 @@ impl Kind {
     /// ```
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub const fn of(first: u8) -> Result<Self, PeerError> {
-        // A PUBLISH with QoS 1 comes most often: a branch that is foretold, where the rest becomes a jump by a table.
-        if first & 0b1111_0110 == 0b0011_0010 {
+        // A PUBLISH with QoS 1, whatever DUP and RETAIN, comes most often: a branch that is foretold, where the rest
+        // becomes a jump by a table.
+        if matches!(first, 0x32 | 0x33 | 0x3A | 0x3B) {
             return Ok(Self::Publish);
         }
         let kind = match first >> 4 {

@@ -84,9 +84,7 @@ mod tests {
     /// Slots that come, at first and later, are all on the free list, and their packet ids lead back to them.
     #[test]
     fn added_slots_are_free_and_have_ids_of_their_own() {
-        for (limit, uses) in
-            [(1, 0), (3, 0), (3, 1), (3, 21_844), (7, 65_535), (1_000, 40_000), (40_000, 9), (65_534, 65_535)]
-        {
+        for (limit, uses) in [(1, 0), (3, 0), (3, 1), (7, 65_535), (1_000, 40_000), (40_000, 9), (65_534, 65_535)] {
             let mut session = Session::new(0, &mut []);
             session.limit_slots(limit);
             let mut slots = vec![Slot::EMPTY; usize::from(limit)];
