@@ -28,6 +28,7 @@ pub struct Handled<'i> {
 }
 
 impl Machine {
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn handle_input<'i>(
         &mut self,
         parts: &mut Parts<'_>,
@@ -46,9 +47,7 @@ impl Machine {
                 return Ok(());
             }
         }
-        let outcome = self.take_input(parts, input, handled);
-        self.session.settle(&parts.storage, &parts.config.settings);
-        outcome
+        self.take_input(parts, input, handled)
     }
 
     pub(crate) fn has_event(&self) -> bool {
@@ -60,8 +59,21 @@ impl Machine {
             || self.session.has_ended()
     }
 
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    /// Looks at `input`, and does what follows from any call.
+    #[cfg_attr(not(target_os = "none"), inline(never))]
     fn take_input<'i>(
+        &mut self,
+        parts: &mut Parts<'_>,
+        input: &'i [u8],
+        handled: &mut Handled<'i>,
+    ) -> Result<(), Error> {
+        let outcome = self.take_packets(parts, input, handled);
+        self.session.settle(&parts.storage, &parts.config.settings);
+        outcome
+    }
+
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn take_packets<'i>(
         &mut self,
         parts: &mut Parts<'_>,
         input: &'i [u8],
