@@ -209,7 +209,7 @@ impl Machine {
         }
     }
 
-    /// A PUBLISH came, whole: the event, if it is a message for the application to accept or leave.
+    /// A PUBLISH came, whole: whether it is a message for the application to accept or leave, which is then the event.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn message<'i>(&mut self, parts: &mut Parts<'_>, publish: &Publish<'i>, event: &mut Option<Event<'i>>) -> bool {
@@ -259,10 +259,12 @@ impl Machine {
             Inbound::Unknown => publish.topic.is_empty(),
             _ => false,
         };
-        let token = if is_message { self.await_decision(parts, publish.id) } else { None };
-        if !is_message {
+        let token = if is_message {
+            self.await_decision(parts, publish.id)
+        } else {
             self.acknowledge(parts, publish.id);
-        }
+            None
+        };
         if let Some(event) = self.stream_begin(parts, publish, inbound, token, payload_len) {
             return event;
         }
