@@ -4,9 +4,10 @@
 //! [`Window::straighten`](crate::storage::window::Window::straighten).
 
 use super::oversize::Skip;
+use super::queue::slot_mask;
 use super::transmit::Lent;
 use super::{SUBSCRIBE_ID, Session};
-use crate::storage::list::{List, NONE, Through};
+use crate::storage::list::{List, NONE};
 use crate::storage::{Inbound, Slot, Storage};
 
 /// What type and QoS bits of a first byte are for a PUBLISH with QoS 1 (MQTT 3.1.1 §3.3.1).
@@ -14,20 +15,22 @@ const QOS1_PUBLISH: u8 = 0x32;
 const QOS1_MASK: u8 = 0xF6;
 
 impl Session {
-    /// It may come to have `slots` slots: packet ids of one slot are that far apart.
-    pub(crate) fn limit_slots(&mut self, slots: u16) {
-        self.stride = slots.max(1);
+    /// It may come to have `slots` slots.
+    pub(crate) const fn limit_slots(&mut self, slots: u16) {
+        self.slot_mask = slot_mask(slots);
     }
 
     /// Takes in the slots from `from` on. What an earlier slot in their place was called does not come again soon:
     /// none of these was used more than `uses` times.
     pub(crate) fn add_slots(&mut self, slots: &mut [Slot], from: usize, uses: u16) {
-        let rounds = (SUBSCRIBE_ID - 1).checked_div(self.stride).unwrap_or(1);
+        let rounds = (SUBSCRIBE_ID - 1).checked_shr(self.slot_mask.count_ones()).unwrap_or(0);
         let round = uses.checked_rem(rounds).unwrap_or(0);
         for index in (0..NONE).take(slots.len()).skip(from) {
             if let Some(slot) = slots.get_mut(usize::from(index)) {
                 let first = index.saturating_add(1);
-                let id = if uses == 0 { 0 } else { round.saturating_mul(self.stride).saturating_add(first) };
+                // Below `rounds` times the distance of two ids, so it fits.
+                let before = round.wrapping_mul(self.slot_mask.wrapping_add(1));
+                let id = if uses == 0 { 0 } else { before.wrapping_add(first) };
                 *slot = Slot { id, generation: uses, ..Slot::EMPTY };
                 self.free.push(slots, index);
             }
@@ -36,13 +39,14 @@ impl Session {
 
     /// The slots, none of which is in use, go.
     pub(crate) const fn forget_slots(&mut self) {
-        self.free = List::new(Through::Queue);
+        self.free = List::EMPTY;
     }
 
     /// Whether any slot is in use. Each of them, also the one that is lent, is on one of these lists.
     pub(crate) fn uses_slots(&self) -> bool {
-        let lists = [&self.telemetry, &self.answers, &self.requests, &self.waiting, &self.flagged];
-        lists.into_iter().any(|list| !list.is_empty())
+        let sending = [&self.telemetry, &self.answers, &self.requests];
+        let waiting = [&self.waiting, &self.flagged];
+        sending.into_iter().any(|list| !list.is_empty()) || waiting.into_iter().any(|list| !list.is_empty())
     }
 
     /// Whether anything is in `tx`: packets, or the handshake in the reserve.
@@ -98,7 +102,7 @@ mod tests {
                 let ident = session.ident(&slots[usize::from(index)], index, SlotKind::Telemetry1);
                 assert_eq!(ident.ticket.generation, uses.wrapping_add(1));
                 let id = ident.id.unwrap().get();
-                assert!(id != SUBSCRIBE_ID && (id - 1) % limit == index, "{id} of {index} in {limit}");
+                assert!(id != SUBSCRIBE_ID && (id - 1) & session.slot_mask == index, "{id} of {index} in {limit}");
                 assert!(!core::mem::replace(&mut ids[usize::from(id)], true));
             }
             assert!(session.free.is_empty());

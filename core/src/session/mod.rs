@@ -36,13 +36,14 @@ pub(crate) use transmit::{Lane, Lent};
 use crate::config::{Settings, TWIN};
 use crate::error::{Error, TimeoutReason};
 use crate::storage::arena::Arena;
-use crate::storage::list::{List, NONE, Through};
+use crate::storage::list::{List, NONE, QUEUE, WAIT};
 use crate::storage::window::Window;
 use crate::storage::{Slot, Storage};
 use crate::time::{Duration, Instant, Moment};
 use core::ops::Range;
 use ending::Ending;
 use oversize::Skip;
+use queue::slot_mask;
 use state::Trigger;
 use supply::Supply;
 use timer::{Mark, Timers};
@@ -93,21 +94,21 @@ pub(crate) struct Session {
     methods: u16,
     /// The oldest telemetry not lent on this connection.
     unsent: u16,
-    /// Distance between the packet ids of one slot.
-    stride: u16,
+    /// The bits of a packet id, less 1, that say whose it is: see [`slot_mask`].
+    slot_mask: u16,
     pub(crate) window: Window,
 
     /// Slots not in use, longest unused first, so that ids come back as late as possible.
-    free: List,
+    free: List<QUEUE>,
     /// Telemetry by age: sent and unacknowledged first, then unsent.
-    telemetry: List,
+    telemetry: List<QUEUE>,
     /// Method answers and twin requests not yet sent, by age.
-    answers: List,
-    requests: List,
+    answers: List<QUEUE>,
+    requests: List<QUEUE>,
     /// Twin requests by deadline.
-    waiting: List,
+    waiting: List<WAIT>,
     /// Twin requests that ended without an answer and wait for the application to be told.
-    flagged: List,
+    flagged: List<WAIT>,
     arena: Arena,
 
     /// Whose packet is lent next, as [`settle`](Self::settle) found after the latest call.
@@ -136,7 +137,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session in `storage`, whose first `reserve` bytes of `tx` are for the handshake.
     pub(crate) fn new(reserve: u32, slots: &mut [Slot]) -> Self {
-        let mut free = List::new(Through::Queue);
+        let mut free = List::EMPTY;
         slots.fill(Slot::EMPTY);
         for index in (0..NONE).take(slots.len()) {
             free.push(slots, index);
@@ -150,13 +151,13 @@ impl Session {
             timers: Timers::new(),
             arena: Arena::new(reserve),
             free,
-            telemetry: List::new(Through::Queue),
+            telemetry: List::EMPTY,
             unsent: NONE,
-            answers: List::new(Through::Queue),
-            requests: List::new(Through::Queue),
-            waiting: List::new(Through::Wait),
-            flagged: List::new(Through::Wait),
-            stride: u16::try_from(slots.len()).unwrap_or(NONE).max(1),
+            answers: List::EMPTY,
+            requests: List::EMPTY,
+            waiting: List::EMPTY,
+            flagged: List::EMPTY,
+            slot_mask: slot_mask(u16::try_from(slots.len()).unwrap_or(NONE)),
             in_flight: 0,
             awaiting: 0,
             asked: 0,

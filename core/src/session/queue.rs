@@ -6,7 +6,7 @@ use super::{SUBSCRIBE_ID, Session};
 use crate::config::Parts;
 use crate::error::{CapacityError, Error, UsageError};
 use crate::packet::{PacketId, publish};
-use crate::storage::list::{List, NONE};
+use crate::storage::list::{List, NONE, QUEUE};
 use crate::storage::{Flags, Slot, SlotKind, Storage, Ticket};
 use crate::time::Duration;
 use crate::wire::{MAX_TEXT, Writer, frame};
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Where packets of this kind wait for their turn.
-    pub(super) const fn queue(&mut self, kind: SlotKind) -> &mut List {
+    pub(super) const fn queue(&mut self, kind: SlotKind) -> &mut List<QUEUE> {
         match kind {
             SlotKind::Telemetry0 | SlotKind::Telemetry1 => &mut self.telemetry,
             SlotKind::Answer => &mut self.answers,
@@ -106,7 +106,7 @@ impl Session {
 
     /// The QoS 1 message with packet id `id` that was lent on this connection.
     pub(super) fn find_sent(&self, slots: &[Slot], id: PacketId) -> Option<u16> {
-        let index = id.get().checked_sub(1)?.checked_rem(self.stride)?;
+        let index = id.get().wrapping_sub(1) & self.slot_mask;
         let slot = slots.get(usize::from(index))?;
         let awaits = slot.kind == SlotKind::Telemetry1 && slot.id == id.get() && slot.flags.has(Flags::LENT);
         (awaits && !slot.flags.has(Flags::DONE)).then_some(index)
@@ -178,9 +178,8 @@ impl Session {
 
     /// The names of the next use of `slot`, whose number is `index`.
     pub(super) fn ident(&self, slot: &Slot, index: u16, kind: SlotKind) -> Ident {
-        // Ids of one slot are `stride` apart: the slot follows from the id, and an id comes back late.
-        let next = slot.id.checked_add(self.stride).filter(|&next| slot.id != 0 && next != SUBSCRIBE_ID);
-        let id = next.unwrap_or(index.wrapping_add(1));
+        let before = slot.id.checked_add(self.slot_mask).filter(|&before| slot.id != 0 && before < SUBSCRIBE_ID - 1);
+        let id = before.unwrap_or(index).wrapping_add(1);
         Ident {
             ticket: Ticket { slot: index, generation: slot.generation.wrapping_add(1) },
             id: PacketId::new(id).filter(|_| kind == SlotKind::Telemetry1),
@@ -213,6 +212,15 @@ impl Session {
             // Twice is enough. A body that asks for more each time soon asks for too much.
             header_room = frame::header_len(needed.saturating_add(beyond(body)));
         }
+    }
+}
+
+/// What ids of one slot have in common, less 1: the slot's number, which has at most these bits. So the slot follows
+/// from the id, and an id comes back late.
+pub(super) const fn slot_mask(slots: u16) -> u16 {
+    match u16::MAX.checked_shr(slots.saturating_sub(1).leading_zeros()) {
+        Some(mask) => mask,
+        None => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::vec::Vec;
 
 /// The slots on a list, which is well-formed both ways.
-fn members(list: &List, slots: &[Slot]) -> Vec<u16> {
+fn members<const THROUGH: usize>(list: &List<THROUGH>, slots: &[Slot]) -> Vec<u16> {
     let mut found = Vec::new();
     let mut next = list.first();
     while next != NONE {
@@ -27,10 +27,10 @@ impl Session {
     /// Panics unless every list, counter and timer says the same about every slot.
     pub(crate) fn check_consistent(&self, storage: &Storage<'_>, settings: &Settings) {
         let slots = &*storage.slots;
-        let of = |list: &List| members(list, slots);
+        let of = |list: &List<QUEUE>| members(list, slots);
         let (free, telemetry, answers, requests) =
             (of(&self.free), of(&self.telemetry), of(&self.answers), of(&self.requests));
-        let (waiting, flagged) = (of(&self.waiting), of(&self.flagged));
+        let (waiting, flagged) = (members(&self.waiting, slots), members(&self.flagged, slots));
         let stored = self.arena.check_consistent(slots, storage.tx.len());
         assert_eq!(free.len() + telemetry.len() + answers.len() + requests.len(), {
             let all: BTreeSet<_> = [&free, &telemetry, &answers, &requests].into_iter().flatten().collect();
@@ -68,7 +68,7 @@ impl Session {
                     assert_eq!(has(Flags::SENT), live && !lent, "{slot:?}");
                     assert_eq!(slot.len == 0, has(Flags::WITHDRAWN) && !lent, "{slot:?}");
                     assert!(!has(Flags::DUP) || has(Flags::EARLIER), "{slot:?}");
-                    assert!(slot.id != 0 && slot.id != SUBSCRIBE_ID && (slot.id - 1) % self.stride == index);
+                    assert!(slot.id != 0 && slot.id != SUBSCRIBE_ID && (slot.id - 1) & self.slot_mask == index);
                     assert!(ids.insert(slot.id), "an id in use twice");
                     in_flight += u16::from(live);
                     awaiting += u16::from(has(Flags::SENT));
@@ -146,8 +146,10 @@ impl Session {
             }) as u8
         };
         out.extend([self.state as u8, error]);
-        for list in [&self.telemetry, &self.answers, &self.requests, &self.waiting, &self.flagged] {
-            let members = members(list, slots);
+        let (telemetry, answers, requests) = (&self.telemetry, &self.answers, &self.requests);
+        let sending = [telemetry, answers, requests].map(|list| members(list, slots));
+        let waiting = [&self.waiting, &self.flagged].map(|list| members(list, slots));
+        for members in sending.into_iter().chain(waiting) {
             out.push(members.len() as u8);
             out.extend(members.into_iter().map(&mut name));
         }

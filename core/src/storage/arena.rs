@@ -6,7 +6,7 @@
 //! waited for. Only the packet that is lent to the transport cannot move (law 11): those below it gather at the
 //! front, those above it directly behind it.
 
-use super::list::{List, NONE, Through};
+use super::list::{ARENA, List, NONE};
 use super::{Slot, move_down};
 use core::ops::Range;
 
@@ -14,7 +14,7 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arena {
     /// Packets from the front to the end.
-    places: List,
+    places: List<ARENA>,
     /// The next packet goes behind this one; [`NONE`]: to the front.
     newest: u16,
     /// The packets begin here; the reserve is before it.
@@ -23,7 +23,7 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) const fn new(base: u32) -> Self {
-        Self { places: List::new(Through::Arena), newest: NONE, base }
+        Self { places: List::EMPTY, newest: NONE, base }
     }
 
     /// Bytes of the reserve before the packets.

@@ -72,7 +72,7 @@ impl Flags {
 pub struct Slot {
     pub(crate) kind: SlotKind,
     pub(crate) flags: Flags,
-    /// The packet id it had last. The next one in this slot is `stride` higher.
+    /// The packet id it had last.
     pub(crate) id: u16,
     /// Counts the uses of this slot: a token of an earlier use is stale.
     pub(crate) generation: u16,
