@@ -219,7 +219,8 @@ impl<'a> Client<'a> {
     pub fn poll_event<'r>(&mut self, now: Instant, rx: &'r mut RxBuffer<'_>) -> Result<Option<Event<'r>>, Error> {
         let mut handled = Handled { consumed: 0, needed: 0, event: None };
         self.poll_event_in(now, rx, &mut handled)?;
-        Ok(handled.event)
+        // Not moved where there is none, as for most pieces of a packet.
+        if handled.event.is_none() { Ok(None) } else { Ok(handled.event) }
     }
 
     /// As [`poll_event`](Self::poll_event), in place: see [`handle_input_in`](Self::handle_input_in). What `handled`
