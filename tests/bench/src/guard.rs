@@ -9,7 +9,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 
 const HEAD: &str = "\
 # Instructions an operation takes on x86-64, by callgrind. With another compiler they differ, and are only reported.
-# Written by: cargo run --release --no-default-features --manifest-path tests/bench/Cargo.toml -- --ours --write
+# Written by, in tests/bench: cargo run --release --no-default-features -- --ours --write
 ";
 
 /// What an operation may take more than was committed.

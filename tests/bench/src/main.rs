@@ -1,7 +1,7 @@
 //! Ours against the peers and against the least that can be done: README.md says how, and what the figures mean.
 //!
 //! ```sh
-//! cargo run --release --manifest-path tests/bench/Cargo.toml [-- GROUP…]
+//! cd tests/bench && cargo run --release [-- GROUP…]
 //! ```
 //!
 //! `--guard` holds the instructions of our operations against the committed ones, `--write` commits them anew; both
