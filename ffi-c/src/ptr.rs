@@ -39,13 +39,10 @@ const MAX_STRUCT: usize = 4096;
 /// Not inlined: once for all types.
 #[cfg_attr(target_os = "none", inline(never))]
 fn check(address: usize, align: usize) -> Result<(), Misuse> {
-    if address == 0 {
-        Err(Misuse(IOTHUB_ERR_NULL))
-    } else if address & (align - 1) != 0 {
-        Err(Misuse(IOTHUB_ERR_MISALIGNED))
-    } else {
-        Ok(())
+    if address != 0 && address & (align - 1) == 0 {
+        return Ok(());
     }
+    Err(Misuse(if address == 0 { IOTHUB_ERR_NULL } else { IOTHUB_ERR_MISALIGNED }))
 }
 
 /// What `pointer` points to, to be read or passed on raw.
