@@ -1,11 +1,12 @@
 //! The provisioning service on real sockets: the simulator as a program, and certificates over TLS.
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/tls.rs"]
 mod tls;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
 
 use common::*;
 use iothub_proto::auth::{Registration, Resource, SharedAccessKey};
@@ -14,6 +15,7 @@ use iothub_proto::time::{Instant, UnixSeconds};
 use iothub_proto::{ProvisioningClient, ProvisioningConfig, ProvisioningEvent};
 use iothub_tests::hub::{Credentials, Enrollment, Hub, HubConfig};
 use iothub_tests::server::{ClientCertificate, Server};
+use program::Program;
 use serde_json::{Value, json};
 use tls::plain;
 
@@ -66,57 +68,40 @@ fn register(stream: &mut (impl Read + Write), id: &str, key: Option<&str>) -> Re
 
 #[test]
 fn as_a_program() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
-        .args(["--host", HOST, "--dps-plain", "0", "--dps-polls", "1", "--enroll-group", OTHER_KEY])
-        .args(["--enroll", &format!("reg-001={KEY}"), "--plain", "0"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut commands = program.stdin.take().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let mut event = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    let port = u16::try_from(event()["dps_plain"].as_u64().unwrap()).unwrap();
+    let service = format!("--host {HOST} --dps-plain 0 --dps-polls 1 --enroll-group {OTHER_KEY}");
+    let mut program = Program::start(&format!("{service} --enroll reg-001={KEY} --plain 0"));
+    let port = program.port("dps_plain");
     let payload: Value = serde_json::from_slice(PAYLOAD).unwrap();
 
     let own = |id: &str, key: &str| register(&mut plain(port), id, Some(key));
     assert_eq!(own("reg-001", KEY), Ok((HOST.to_owned(), "reg-001".to_owned())));
-    assert_eq!(event(), json!({ "event": "registered", "from": "reg-001", "payload": payload, "hub": HOST }));
+    assert_eq!(program.event(), json!({ "event": "registered", "from": "reg-001", "payload": payload, "hub": HOST }));
     let group = SharedAccessKey::from_base64(OTHER_KEY).unwrap();
     let mut derived = [0; SharedAccessKey::DERIVED_LEN];
     group.put_device_key(&mut iothub_proto::wire::Writer::new(&mut derived), "of-a-group");
     let derived = str::from_utf8(&derived).unwrap();
     assert_eq!(own("of-a-group", derived), Ok((HOST.to_owned(), "of-a-group".to_owned())));
-    assert_eq!(event()["from"], "of-a-group");
+    assert_eq!(program.event()["from"], "of-a-group");
     assert_eq!(own("reg-001", derived), Err(Error::Refused(ConnectRefusal::NotAuthorized)));
 
     // Commands and registrations are not in one order: what follows an event comes after it.
     let mut command = |line: &str| {
-        writeln!(commands, "{line}\nnothing").unwrap();
-        assert_eq!(event()["message"], "unknown command nothing", "{line}");
+        program.tell(&format!("{line}\nnothing"));
+        assert_eq!(program.event()["message"], "unknown command nothing", "{line}");
     };
     command("assign reg-001 fabrikam.azure-devices.net boiler");
     assert_eq!(own("reg-001", KEY), Ok(("fabrikam.azure-devices.net".to_owned(), "boiler".to_owned())));
-    drop(commands);
-    assert!(program.wait().unwrap().success());
+    program.end();
 }
 
 #[test]
 fn faults_of_the_program() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
-        .args(["--dps-plain", "0", "--dps-polls", "0", "--enroll", &format!("reg-001={KEY}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut commands = program.stdin.take().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let mut event = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    let port = u16::try_from(event()["dps_plain"].as_u64().unwrap()).unwrap();
+    let mut program = Program::start(&format!("--dps-plain 0 --dps-polls 0 --enroll reg-001={KEY}"));
+    let port = program.port("dps_plain");
     // Each registration that comes to an end is an event, between those of the commands.
     let mut run = |line: &str| {
-        writeln!(commands, "{line}\nnothing").unwrap();
-        while event()["message"] != "unknown command nothing" {}
+        program.tell(&format!("{line}\nnothing"));
+        while program.event()["message"] != "unknown command nothing" {}
         register(&mut plain(port), "reg-001", Some(KEY))
     };
     let refused = |error| Err(Error::Registration(error));
@@ -126,11 +111,10 @@ fn faults_of_the_program() {
     run("fault dps-status 429 5").unwrap();
     assert_eq!(run("fault dps-status 404"), refused(RegistrationError::Refused { status: 404, code: 404_001 }));
     for wrong in ["assign nobody h.net", "enrollment reg-001 broken", "fault dps-status x"] {
-        writeln!(commands, "{wrong}").unwrap();
-        while event()["event"] != "error" {}
+        program.tell(wrong);
+        while program.event()["event"] != "error" {}
     }
-    drop(commands);
-    assert!(program.wait().unwrap().success());
+    program.end();
 }
 
 #[test]

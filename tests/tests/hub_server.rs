@@ -1,19 +1,19 @@
 //! The hub simulator on real sockets.
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/tls.rs"]
 mod tls;
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    process::{Command, Stdio},
-};
+use std::io::{Read, Write};
 
 use common::*;
 use iothub_tests::{
     hub::{CallResult, CloudMessage, Credentials, Hub, HubConfig, Outcome},
     server::Server,
 };
+use program::Program;
 use tls::{LIMIT, plain};
 
 /// A hub whose device signs in with a token without practical end.
@@ -129,56 +129,46 @@ fn a_server_that_is_dropped_ends_its_connections() {
 
 #[test]
 fn the_program_takes_commands_and_prints_events() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
-        .args(["--host", HOST, "--plain", "0", "--device", &format!("dev1={KEY}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut commands = program.stdin.take().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let mut event = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
-
-    let port = event()["plain"].as_u64().unwrap();
-    let mut stream = plain(u16::try_from(port).unwrap());
+    let mut program = Program::start(&format!("--host {HOST} --plain 0 --device dev1={KEY}"));
+    let port = program.port("plain");
+    let mut stream = plain(port);
     stream.write_all(&connect(2, 60, "dev1", DEVICE_USER, &long_token())).unwrap();
     stream.write_all(&subscribe(1, &[(C2D, 0)])).unwrap();
     assert_eq!(exact(&mut stream), [0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]);
-    writeln!(commands, "send dev1 hello world").unwrap();
+    program.tell("send dev1 hello world");
     let [_, len] = exact(&mut stream);
     let mut message = vec![0; usize::from(len)];
     stream.read_exact(&mut message).unwrap();
     assert!(message.ends_with(b"hello world"));
     stream.write_all(&publish(0x30, "devices/dev1/messages/events/a=b", None, b"hi")).unwrap();
-    let telemetry = event();
+    let telemetry = program.event();
     assert_eq!((&telemetry["event"], &telemetry["text"]), (&"telemetry".into(), &"hi".into()));
-    writeln!(commands, "invoke dev1 reboot").unwrap();
-    assert_eq!(event()["status"], 404_103);
-    writeln!(commands, "explode").unwrap();
-    assert_eq!(event()["event"], "error");
+    program.tell("invoke dev1 reboot");
+    assert_eq!(program.event()["status"], 404_103);
+    program.tell("explode");
+    assert_eq!(program.event()["event"], "error");
 
     let message = r#"{"payload":"x","properties":{"a":"b"},"system":{"$.ct":"text/plain"}}"#;
-    writeln!(commands, "message dev1 {message}").unwrap();
+    program.tell(&format!("message dev1 {message}"));
     let [_, low, high] = exact(&mut stream);
     let mut message = vec![0; usize::from(low & 0x7f) + usize::from(high) * 128];
     stream.read_exact(&mut message).unwrap();
     assert!(message.ends_with(b"&%24.ct=text%2Fplain&a=bx"), "{}", String::from_utf8_lossy(&message));
-    writeln!(commands, "queued dev1").unwrap();
-    assert_eq!(event()["messages"], 0);
-    writeln!(commands, "desired dev1 {{\"a\":1}}\ntwin dev1").unwrap();
-    assert_eq!(event()["twin"]["desired"]["a"], 1);
+    program.tell("queued dev1");
+    assert_eq!(program.event()["messages"], 0);
+    program.tell("desired dev1 {\"a\":1}\ntwin dev1");
+    assert_eq!(program.event()["twin"]["desired"]["a"], 1);
     let file = std::env::temp_dir().join(format!("iothub-certificate-{}.pem", std::process::id()));
-    writeln!(commands, "certificate dev1 {}", file.display()).unwrap();
-    assert_eq!(event()["event"], "certificate");
+    program.tell(&format!("certificate dev1 {}", file.display()));
+    assert_eq!(program.event()["event"], "certificate");
     let pem = std::fs::read_to_string(&file).unwrap();
     assert!(pem.contains("BEGIN CERTIFICATE") && pem.contains("PRIVATE KEY"));
     std::fs::remove_file(file).unwrap();
-    writeln!(commands, "fault refuse 3\nfault drop-pubacks many\nrestart keep").unwrap();
-    assert_eq!(event()["message"], "many is no number");
+    program.tell("fault refuse 3\nfault drop-pubacks many\nrestart keep");
+    assert_eq!(program.event()["message"], "many is no number");
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
-    let mut stream = plain(u16::try_from(port).unwrap());
+    let mut stream = plain(port);
     stream.write_all(&connect(2, 60, "dev1", DEVICE_USER, &long_token())).unwrap();
     assert_eq!(exact(&mut stream), [0x20, 2, 0, 3]);
-    drop(commands);
-    assert!(program.wait().unwrap().success());
+    program.end();
 }

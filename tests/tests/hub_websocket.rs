@@ -1,13 +1,14 @@
 //! A device's life over WebSocket, against the hub simulator on real sockets.
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/tls.rs"]
 mod tls;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
-    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ use iothub_tests::{
     hub::{CallResult, CloseReason, CloudMessage, Credentials, Hub, HubConfig, Outcome},
     server::Server,
 };
+use program::Program;
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::json;
 use tls::LIMIT;
@@ -303,8 +305,7 @@ fn another_path_is_refused() {
 
 /// The status line that answers a request with this sub-protocol, and the sub-protocol of the answer.
 fn answer(port: u16, protocol: &str) -> (String, Option<String>) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut stream = tls::plain(port);
     let request = format!(
         "GET /$iothub/websocket?any=thing HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
@@ -318,16 +319,9 @@ fn answer(port: u16, protocol: &str) -> (String, Option<String>) {
 
 #[test]
 fn the_program_takes_the_sub_protocol_in_any_case() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
-        .args(["--websocket", "0", "--websocket-plain", "0"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let event: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    assert!(event["websocket"].as_u64().unwrap() > 0);
-    let port = event["websocket_plain"].as_u64().unwrap() as u16;
+    let program = Program::start("--websocket 0 --websocket-plain 0");
+    assert!(program.port("websocket") > 0);
+    let port = program.port("websocket_plain");
     for (header, chosen) in [
         ("Sec-WebSocket-Protocol: mqtt\r\n", Some("mqtt")),
         ("Sec-WebSocket-Protocol: MQTT\r\n", Some("MQTT")),
@@ -338,6 +332,5 @@ fn the_program_takes_the_sub_protocol_in_any_case() {
         let status = if chosen.is_some() { "HTTP/1.1 101 Switching Protocols" } else { "HTTP/1.1 400 Bad Request" };
         assert_eq!(answer(port, header), (status.to_owned(), chosen.map(str::to_owned)), "{header:?}");
     }
-    drop(program.stdin.take());
-    assert!(program.wait().unwrap().success());
+    program.end();
 }

@@ -4,11 +4,13 @@
 #[expect(dead_code, reason = "a program's own main is not called")]
 mod blocking_tls;
 mod common;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/tls.rs"]
 mod tls;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
+use std::process::Command;
 
 use common::*;
 use iothub_proto::auth::{ConnectionString, Credential};
@@ -17,9 +19,9 @@ use iothub_proto::time::Instant;
 use iothub_proto::{Client, Config, ConnectOptions, Event, Inbound, Slot, Storage};
 use iothub_tests::hub::{Credentials, Hub, HubConfig};
 use iothub_tests::server::{ClientCertificate, Server};
+use program::Program;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use serde_json::Value;
 
 /// Signs in over `stream` as a connection string with `x509=true` says, without a password.
 fn sign_in(stream: &mut (impl Read + Write), connection_string: &str) -> Result<(), Error> {
@@ -195,25 +197,18 @@ fn the_program_makes_certificates_and_knows_them() {
     let folder = Folder::new("program");
     let path = |name: &str| folder.path(name);
     std::fs::write(path("client-ca.pem"), stranger.ca_pem()).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hub"))
-        .args(["--host", HOST, "--tls", "0", "--ca-out", &path("ca.pem"), "--client-ca", &path("client-ca.pem")])
-        .args(["--x509", "dev1", "--x509", &format!("dev2={}", "0".repeat(64))])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut commands = program.stdin.take().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let mut event = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    let port = u16::try_from(event()["tls"].as_u64().unwrap()).unwrap();
-    let ca_pem = std::fs::read_to_string(path("ca.pem")).unwrap();
+    let (ca, client_ca, thumbprint) = (path("ca.pem"), path("client-ca.pem"), "0".repeat(64));
+    let service = format!("--host {HOST} --tls 0 --ca-out {ca} --client-ca {client_ca}");
+    let mut program = Program::start(&format!("{service} --x509 dev1 --x509 dev2={thumbprint}"));
+    let port = program.port("tls");
+    let ca_pem = std::fs::read_to_string(ca).unwrap();
     let attempt = |id: &str, client: &ClientCertificate| {
         let text = format!("HostName={HOST};DeviceId={id};x509=true");
         sign_in(&mut tls::open(&ca_pem, Some(client), HOST, port), &text)
     };
     let mut make = |command: &str, file: &str| {
-        writeln!(commands, "{command}").unwrap();
-        let made = event();
+        program.tell(command);
+        let made = program.event();
         assert_eq!(made["event"], "certificate", "{made}");
         let pem = std::fs::read_to_string(path(file)).unwrap();
         let thumbprint = made["thumbprint"].as_str().unwrap().to_owned();
@@ -225,13 +220,12 @@ fn the_program_makes_certificates_and_knows_them() {
     assert_eq!(attempt("dev1", &stranger.issue_client("dev1").unwrap()), Ok(()), "--client-ca");
     assert_eq!(attempt("dev1", &two), REFUSED);
     assert_eq!(attempt("dev2", &two), REFUSED, "another thumbprint");
-    writeln!(commands, "x509 dev2 {}\nx509 dev2 0\ncertificate a b c", two.thumbprint).unwrap();
+    program.tell(&format!("x509 dev2 {}\nx509 dev2 0\ncertificate a b c", two.thumbprint));
     for message in ["0 is no thumbprint", "c is no kind of certificate"] {
-        assert_eq!(event()["message"], message);
+        assert_eq!(program.event()["message"], message);
     }
     assert_eq!(attempt("dev2", &two), Ok(()));
-    drop(commands);
-    assert!(program.wait().unwrap().success());
+    program.end();
 
     let help = Command::new(env!("CARGO_BIN_EXE_hub")).arg("--help").output().unwrap();
     assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("--client-ca"));
