@@ -29,25 +29,7 @@ fn every_planted_fault_is_found_by_its_oracle() {
 
 #[test]
 fn every_oracle_has_a_planted_fault() {
-    use Oracle::*;
-    let oracles = [
-        AtLeastOnce,
-        Order,
-        Once,
-        Dup,
-        Message,
-        StaleToken,
-        Poison,
-        Lane,
-        OneEvent,
-        Method,
-        Replica,
-        Deadline,
-        Memory,
-        Pieces,
-        Parts,
-    ];
-    for oracle in oracles {
+    for oracle in Oracle::ALL {
         assert!(Plant::ALL.iter().any(|plant| plant.oracle() == oracle), "{oracle:?}");
     }
 }

@@ -46,6 +46,25 @@ pub enum Oracle {
 }
 
 impl Oracle {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::AtLeastOnce,
+        Self::Order,
+        Self::Once,
+        Self::Dup,
+        Self::Message,
+        Self::StaleToken,
+        Self::Poison,
+        Self::Lane,
+        Self::OneEvent,
+        Self::Method,
+        Self::Replica,
+        Self::Deadline,
+        Self::Memory,
+        Self::Pieces,
+        Self::Parts,
+    ];
+
     /// Fails the session unless it `holds`.
     pub(super) fn must(self, holds: bool, what: impl fmt::Display) {
         assert!(holds, "oracle {self:?}: {what}");
