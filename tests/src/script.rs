@@ -220,6 +220,21 @@ impl Rig<'_> {
         all
     }
 
+    /// The same in two parts, the first of `split` bytes; after an error the second does not come.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    pub fn feed_split(&mut self, bytes: &[u8], split: usize) -> Outcome {
+        let mut all = self.feed(&bytes[..split]);
+        if all.error.is_none() {
+            let outcome = self.feed(&bytes[split..]);
+            all.events.extend(outcome.events);
+            (all.error, all.needed) = (outcome.error, outcome.needed);
+        }
+        all
+    }
+
     /// What waits, until nothing moves.
     ///
     /// # Panics

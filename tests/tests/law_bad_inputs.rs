@@ -186,17 +186,6 @@ fn live_again(row: &Row, rig: &mut Rig<'_>) {
     assert_eq!(rig.client.pending().telemetry, 0);
 }
 
-/// Feeds the input in two parts.
-fn feed_split(rig: &mut Rig<'_>, input: &[u8], split: usize) -> Outcome {
-    let mut outcome = rig.feed(&input[..split]);
-    if outcome.error.is_none() {
-        let rest = rig.feed(&input[split..]);
-        outcome.events.extend(rest.events);
-        (outcome.error, outcome.needed) = (rest.error, rest.needed);
-    }
-    outcome
-}
-
 #[test]
 fn each_bad_input_ends_as_the_table_says_however_it_is_split() {
     let rows = rows();
@@ -211,7 +200,7 @@ fn each_bad_input_ends_as_the_table_says_however_it_is_split() {
         });
         for split in 0..=input.len() {
             with(row.when, |rig| {
-                let outcome = feed_split(rig, input, split);
+                let outcome = rig.feed_split(input, split);
                 assert_eq!(outcome, whole, "{row:?} split at {split}");
                 assert_eq!(found(row, rig, &outcome), wanted, "{row:?} split at {split}");
             });

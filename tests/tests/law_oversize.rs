@@ -50,13 +50,7 @@ fn everywhere(settings: Settings, input: &[u8], judge: impl Fn(&mut Rig<'_>, Vec
         let mut rig = memory.rig(settings);
         rig.sign_in(ACCEPTED);
         rig.sent();
-        let outcome = if split > input.len() {
-            rig.feed_bytewise(input)
-        } else {
-            let mut outcome = rig.feed(&input[..split]);
-            outcome.events.extend(rig.feed(&input[split..]).events);
-            outcome
-        };
+        let outcome = if split > input.len() { rig.feed_bytewise(input) } else { rig.feed_split(input, split) };
         assert_eq!(outcome.error, None);
         judge(&mut rig, outcome.events);
     }
@@ -325,12 +319,7 @@ fn the_buffer_and_the_limit_are_exact() {
             let mut memory = Memory::default();
             let mut rig = memory.rig(settings());
             rig.sign_in(ACCEPTED);
-            let mut outcome = rig.feed(&input[..split]);
-            if outcome.error.is_none() {
-                let rest = rig.feed(&input[split..]);
-                outcome.events.extend(rest.events);
-                outcome.error = rest.error;
-            }
+            let outcome = rig.feed_split(&input, split);
             match (expected, outcome.events.as_slice(), outcome.error) {
                 ("whole", [Seen::Message { .. }], None) | ("skipped", [Seen::Skipped { .. }], None) => {}
                 ("error", [Seen::Disconnected(_)], Some(Error::Peer(error))) => {
@@ -388,9 +377,7 @@ fn a_bad_head_of_a_large_packet_is_an_error_however_it_is_split() {
             let mut memory = Memory::default();
             let mut rig = memory.rig(settings());
             rig.sign_in(ACCEPTED);
-            let first = rig.feed(&input[..split]);
-            let error = first.error.or_else(|| rig.feed(&input[split..]).error);
-            let kind = match error {
+            let kind = match rig.feed_split(&input, split).error {
                 Some(Error::Peer(error)) => Some(error.kind),
                 None => None,
                 other => panic!("{other:?}"),

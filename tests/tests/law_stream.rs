@@ -53,13 +53,7 @@ fn everywhere(settings: Settings, input: &[u8], judge: impl Fn(&mut Rig<'_>, Vec
     for split in 0..=input.len() + 1 {
         let mut memory = Memory::default();
         let (mut rig, _) = ready(&mut memory, settings);
-        let outcome = if split > input.len() {
-            rig.feed_bytewise(input)
-        } else {
-            let mut outcome = rig.feed(&input[..split]);
-            outcome.events.extend(rig.feed(&input[split..]).events);
-            outcome
-        };
+        let outcome = if split > input.len() { rig.feed_bytewise(input) } else { rig.feed_split(input, split) };
         assert_eq!(outcome.error, None);
         let (events, cut) = joined(outcome.events);
         assert_eq!(cut, Vec::<Vec<u8>>::new());
