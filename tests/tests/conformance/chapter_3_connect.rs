@@ -126,22 +126,26 @@ fn mqtt_3_1_2_6() {
     }
 }
 
-/// A device with a will, connected; `end` ends it: what the hub then has.
-fn will(end: fn(&mut Pair)) -> (Pair, Vec<Stored>) {
+/// A device with a will.
+fn with_will() -> Pair {
     let mut pair = Setup::sensor().settings(|settings| settings.connect_reserve = 600).start();
     pair.will = Some(Telemetry { payload: b"gone", ..Telemetry::default() });
+    pair
+}
+
+/// What the hub has of a connection that is cut at once.
+fn left_by_a_cut(pair: &mut Pair) -> Vec<Stored> {
     pair.sign_in();
-    end(&mut pair);
+    pair.cut(Break::Close);
     pair.run_until("over", |pair| pair.has(is_over));
     pair.run_for(Duration::from_secs(1));
-    let stored = pair.hub.take_telemetry();
-    (pair, stored)
+    pair.hub.take_telemetry()
 }
 
 #[test]
 fn mqtt_3_1_2_8() {
     every_connect(|options, bytes, _| assert_eq!(connect_flags(bytes) & 4 != 0, options.will.is_some()));
-    let (_, stored) = will(|pair| pair.cut(Break::Close));
+    let stored = left_by_a_cut(&mut with_will());
     assert!(matches!(&stored[..], [one] if one.payload == b"gone"), "{stored:?}");
 }
 
@@ -160,16 +164,12 @@ fn mqtt_3_1_2_9() {
 
 #[test]
 fn mqtt_3_1_2_10() {
-    let (mut pair, stored) = will(|pair| pair.cut(Break::Close));
-    assert_eq!(stored.len(), 1);
+    let mut pair = with_will();
+    assert_eq!(left_by_a_cut(&mut pair).len(), 1);
     // It is gone: a connection without one leaves nothing.
     pair.will = None;
     pair.take_seen();
-    pair.sign_in();
-    pair.cut(Break::Close);
-    pair.run_until("over", |pair| pair.has(is_over));
-    pair.run_for(Duration::from_secs(1));
-    assert!(pair.hub.take_telemetry().is_empty());
+    assert!(left_by_a_cut(&mut pair).is_empty());
 }
 
 #[test]
@@ -183,12 +183,7 @@ fn mqtt_3_1_2_11() {
 
 #[test]
 fn mqtt_3_1_2_12() {
-    let mut pair = Setup::sensor().start();
-    pair.sign_in();
-    pair.cut(Break::Close);
-    pair.run_until("over", |pair| pair.has(is_over));
-    pair.run_for(Duration::from_secs(1));
-    assert!(pair.hub.take_telemetry().is_empty());
+    assert!(left_by_a_cut(&mut Setup::sensor().start()).is_empty());
 }
 
 #[test]
