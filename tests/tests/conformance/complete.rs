@@ -4,8 +4,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The sources in which tests are looked for.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("chapter_1_2.rs"),
+    include_str!("chapter_3_connack.rs"),
     include_str!("chapter_3_connect.rs"),
     include_str!("chapter_3_publish.rs"),
     include_str!("chapter_3_subscribe.rs"),

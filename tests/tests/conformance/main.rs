@@ -5,6 +5,7 @@
 //! way, its test shows how, and says why.
 
 mod chapter_1_2;
+mod chapter_3_connack;
 mod chapter_3_connect;
 mod chapter_3_publish;
 mod chapter_3_subscribe;
@@ -38,6 +39,15 @@ fn full() -> Settings {
 fn with<T>(settings: Settings, run: impl FnOnce(&mut Rig<'_>) -> T) -> T {
     let mut memory = Memory::default();
     run(&mut memory.rig(settings))
+}
+
+/// The same, when CONNECT was sent.
+fn connecting<T>(settings: Settings, run: impl FnOnce(&mut Rig<'_>) -> T) -> T {
+    with(settings, |rig| {
+        rig.connect_with(&ConnectOptions::default());
+        assert_eq!(rig.sent()[0], 0x10);
+        run(rig)
+    })
 }
 
 /// The same, when it is ready.
