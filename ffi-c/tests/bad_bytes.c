@@ -35,14 +35,7 @@ static struct {
 
 static void collect(void)
 {
-    const uint8_t *out;
-    int32_t lent;
-    sent.len = 0;
-    while ((lent = iothub_client_poll_transmit(&client, &out)) > 0) {
-        packets_put(&sent, out, (size_t)lent);
-        CHECK_EQ(iothub_client_confirm_transmit(&client, now, (size_t)lent), IOTHUB_OK);
-    }
-    CHECK_EQ(lent, 0);
+    packets_collect(&sent, &client, now);
 }
 
 static void note(const iothub_event *event)

@@ -1,4 +1,4 @@
-/* Packets of a hub, put together by hand. */
+/* Packets of a hub, put together by hand, and those that a client sends. */
 #ifndef PACKETS_H
 #define PACKETS_H
 
@@ -54,6 +54,20 @@ static inline void packets_publish_n(packets *to, uint8_t first, const char *top
 static inline void packets_publish(packets *to, uint8_t first, const char *topic, unsigned id, const char *payload)
 {
     packets_publish_n(to, first, topic, strlen(topic), id, payload, strlen(payload));
+}
+
+/* Everything there is to send, taken and confirmed. */
+static inline void packets_collect(packets *sent, iothub_client *client, uint64_t now)
+{
+    const uint8_t *out;
+    int32_t lent;
+    sent->len = 0;
+    while ((lent = iothub_client_poll_transmit(client, &out)) > 0) {
+        packets_put(sent, out, (size_t)lent);
+        CHECK_EQ(iothub_client_confirm_transmit(client, now, (size_t)lent), IOTHUB_OK);
+    }
+    CHECK_EQ(lent, 0);
+    CHECK(out == NULL);
 }
 
 #endif

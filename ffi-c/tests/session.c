@@ -14,18 +14,9 @@ static const iothub_bytes no_bytes = { NULL, 0 };
 /* The line of the script that a failed check in one of the following belongs to. */
 #define AT (check_caller = __LINE__)
 
-/* Everything there is to send, taken and confirmed. */
 static void collect(void)
 {
-    const uint8_t *out;
-    int32_t lent;
-    sent.len = 0;
-    while ((lent = iothub_client_poll_transmit(&client, &out)) > 0) {
-        packets_put(&sent, out, (size_t)lent);
-        CHECK_EQ(iothub_client_confirm_transmit(&client, now, (size_t)lent), IOTHUB_OK);
-    }
-    CHECK_EQ(lent, 0);
-    CHECK(out == NULL);
+    packets_collect(&sent, &client, now);
 }
 
 static void expect_sent(const char *bytes, size_t len)

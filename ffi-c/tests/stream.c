@@ -12,13 +12,7 @@ static uint64_t now = 5000;
 
 static void collect(void)
 {
-    const uint8_t *out;
-    int32_t lent;
-    sent.len = 0;
-    while ((lent = iothub_client_poll_transmit(&client, &out)) > 0) {
-        packets_put(&sent, out, (size_t)lent);
-        CHECK_EQ(iothub_client_confirm_transmit(&client, now, (size_t)lent), IOTHUB_OK);
-    }
+    packets_collect(&sent, &client, now);
 }
 
 /* Feeds at most `chunk` bytes of `hub`, until an event of another kind than a piece comes: that is left in
