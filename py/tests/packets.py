@@ -1,6 +1,6 @@
 """The hub's side of a conversation, by hand."""
 
-from iothub_proto import Client, Feature, Identity, Limits, Ready, Settings
+from iothub_proto import Client, Event, Feature, Identity, Limits, Ready, Settings
 
 HOST = "contoso.azure-devices.net"
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -95,3 +95,7 @@ def ready_client(*, limits: Limits | None = None, module: str | None = None, **s
 def no_features(**settings: object) -> Client:
     """Nothing is subscribed, so CONNACK makes it ready."""
     return ready_client(features=Feature.NONE, **settings)
+
+
+def events(client: Client) -> list[Event]:
+    return list(iter(client.next_event, None))

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from packets import MESSAGES, packets, publish, ready_client
+from packets import MESSAGES, events, packets, publish, ready_client
 
 import iothub_proto as hub
 from iothub_proto import Disconnected, StreamBegin, StreamEnd, StreamKind, StreamPiece
@@ -17,10 +17,6 @@ STREAM = publish(MESSAGES + "room=kitchen", LARGE, 7, dup=True) + publish(MESSAG
 
 def streaming(**settings: Any) -> hub.Client:
     return ready_client(max_packet=256, stream_payloads=True, **settings)
-
-
-def events(client: hub.Client) -> list[Any]:
-    return list(iter(client.next_event, None))
 
 
 @given(st.lists(st.integers(1, 3000), max_size=20))
