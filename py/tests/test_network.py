@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices import QUICK, run, until
 from hub import Hub, running
 from proxy import proxy
-from test_aio import QUICK, run, until
 
 from iothub_proto import WebSocketError, WebSocketFailure
 from iothub_proto.aio import ConnectionLost, Device, MethodRequest, Offline, Online, ProxyError

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import Hub, running
-from test_aio import device, run
+from devices import device, run
+from hub import Hub
 
 from iothub_proto import SystemProperties, check_patch, pnp
 from iothub_proto.aio import MethodRequest
@@ -69,12 +67,6 @@ def test_a_method_name_is_split_at_its_first_star() -> None:
         request = MethodRequest(name, b"")
         assert (request.component, request.command) == (component, command)
     assert pnp.__doc__
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    with running(tmp_path) as hub:
-        yield hub
 
 
 def test_a_plug_and_play_device(hub: Hub) -> None:

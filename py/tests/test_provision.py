@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices import QUICK, run
 from hub import KEY, Hub, running
-from test_aio import QUICK, run
 
 from iothub_proto import (
     Assigned,
