@@ -12,6 +12,7 @@ pub use seen::{Seen, joined};
 use iothub_proto::auth::Identity;
 use iothub_proto::error::{Error, TimeoutReason};
 use iothub_proto::event::TelemetryToken;
+use iothub_proto::packet::QoS;
 use iothub_proto::time::Instant;
 use iothub_proto::{Client, Config, ConnectOptions, Inbound, Pending, Settings, Slot, State, Storage, Telemetry};
 
@@ -336,6 +337,16 @@ impl Rig<'_> {
     pub fn send(&mut self, payload: &[u8]) -> TelemetryToken {
         let message = Telemetry { payload, ..Telemetry::default() };
         self.client.send_telemetry(self.now, &message).expect("there is room")
+    }
+
+    /// Queues a QoS 0 message with this body.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room.
+    pub fn send0(&mut self, payload: &[u8]) {
+        let message = Telemetry { payload, qos: QoS::AtMostOnce, ..Telemetry::default() };
+        self.client.send_telemetry(self.now, &message).expect("there is room");
     }
 
     /// What can be seen, and everything that is sent from here.

@@ -169,7 +169,7 @@ fn mqtt_2_3_1_4() {
 #[test]
 fn mqtt_2_3_1_5() {
     ready(device(), |rig| {
-        send0(rig, b"\x00\x01zero");
+        rig.send0(b"\x00\x01zero");
         let sent = rig.sent();
         assert_eq!(sent[..2], [0x30, (2 + D2C.len() + 6) as u8]);
         assert_eq!((publish(&sent).packet_id, publish(&sent).payload), (None, b"\x00\x01zero".to_vec()));

@@ -247,7 +247,7 @@ fn mqtt_3_1_2_23() {
                 rig.feed(&common::publish(0x30, C2D, None, b"x"));
             }
             if now % 70_000 == 0 {
-                send0(rig, b"x");
+                rig.send0(b"x");
             }
             let sent = rig.sent();
             if sent.contains(&0xc0) {

@@ -63,7 +63,7 @@ fn mqtt_4_1_0_2() {
 #[test]
 fn mqtt_4_3_1_1() {
     ready(device(), |rig| {
-        send0(rig, b"zero");
+        rig.send0(b"zero");
         assert_eq!(rig.sent()[0], 0x30);
         // Sent once: it is not there any more.
         rig.cut();

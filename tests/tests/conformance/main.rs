@@ -130,11 +130,6 @@ fn message(rig: &mut Rig<'_>, first: u8, id: u16, payload: &[u8]) -> iothub_prot
     }
 }
 
-fn send0(rig: &mut Rig<'_>, payload: &[u8]) {
-    let message = Telemetry { payload, qos: QoS::AtMostOnce, ..Telemetry::default() };
-    rig.client.send_telemetry(rig.now, &message).expect("there is room");
-}
-
 /// Every packet of a life with everything in it: two connections, telemetry of both kinds, some of it again, a message,
 /// a method, twin requests, a ping, and the end.
 fn whole_life() -> Vec<Vec<u8>> {
@@ -151,7 +146,7 @@ fn whole_life() -> Vec<Vec<u8>> {
         sent.extend(subscribe);
         sent.extend(rig.sent());
         rig.send(b"one");
-        send0(&mut rig, b"zero");
+        rig.send0(b"zero");
         let token = message(&mut rig, 0x32, 7, b"hello");
         rig.client.message_accept(rig.now, token).unwrap();
         let call = rig.feed(&common::publish(0x30, "$iothub/methods/POST/blink/?$rid=7", None, b"{}")).events;

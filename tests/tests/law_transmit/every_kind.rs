@@ -42,7 +42,7 @@ const KINDS: [Kind; 10] = [
         "QoS 0",
         |rig| {
             settled(rig);
-            send0(rig, b"zero");
+            rig.send0(b"zero");
         },
         0x30,
     ),

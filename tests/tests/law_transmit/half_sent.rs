@@ -160,7 +160,7 @@ fn what_was_not_lent_stays_across_a_cut() {
     let request = call(&mut rig);
     rig.client.method_respond(rig.now, &request, 200, b"dies").unwrap();
     let twin = rig.client.twin_get(rig.now).unwrap();
-    send0(&mut rig, b"zero");
+    rig.send0(b"zero");
     rig.send(b"one");
     let events = rig.cut();
     assert_eq!(events.len(), 1, "{events:?}");

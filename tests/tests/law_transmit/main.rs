@@ -2,7 +2,6 @@
 
 use iothub_proto::error::{TimeoutReason, UsageError};
 use iothub_proto::event::KeptRequestId;
-use iothub_proto::packet::QoS;
 use iothub_proto::topic::Features;
 use iothub_proto::{Settings, State, Telemetry};
 use iothub_tests::script::{ACCEPTED, Memory, RESUMED, Rig, Seen, hex, packets, quiet, suback};
@@ -21,11 +20,6 @@ const METHOD: &str = "$iothub/methods/POST/blink/?$rid=7";
 
 fn settings() -> Settings {
     Settings { features: Features::ALL_DEVICE, ..quiet() }
-}
-
-fn send0(rig: &mut Rig<'_>, payload: &[u8]) {
-    let message = Telemetry { payload, qos: QoS::AtMostOnce, ..Telemetry::default() };
-    rig.client.send_telemetry(rig.now, &message).unwrap();
 }
 
 fn call(rig: &mut Rig<'_>) -> KeptRequestId {
