@@ -340,6 +340,97 @@
 #define IOTHUB_PATCH_NULL_IN_ARRAY 8
 
 /**
+ * What the server did wrong below MQTT; `subject` of IOTHUB_ERR_PEER_WEBSOCKET. Sections are those of RFC 6455, unless it says
+ * otherwise. This one: the answer does not begin with `HTTP/1.` and a status, no web server (RFC 9112, section 4).
+ */
+#define IOTHUB_VIOLATION_BAD_STATUS_LINE 1
+
+/**
+ * A header line that is none, or one of the handshake's own that is too long or there twice (RFC 9112, section 5).
+ */
+#define IOTHUB_VIOLATION_BAD_HEADER 2
+
+/**
+ * The answer is longer than 8,192 bytes.
+ */
+#define IOTHUB_VIOLATION_RESPONSE_TOO_LARGE 3
+
+/**
+ * No `Upgrade: websocket` (section 4.1).
+ */
+#define IOTHUB_VIOLATION_NO_UPGRADE 4
+
+/**
+ * No `Connection: upgrade` (section 4.1).
+ */
+#define IOTHUB_VIOLATION_NO_CONNECTION_UPGRADE 5
+
+/**
+ * `Sec-WebSocket-Accept` is missing, or is not the answer to our key: a cache or another server answered (section 4.1).
+ */
+#define IOTHUB_VIOLATION_BAD_ACCEPT 6
+
+/**
+ * An extension that was not asked for (section 4.1).
+ */
+#define IOTHUB_VIOLATION_UNEXPECTED_EXTENSION 7
+
+/**
+ * The sub-protocol is missing or not `mqtt` (MQTT 3.1.1, section 6.0).
+ */
+#define IOTHUB_VIOLATION_BAD_PROTOCOL 8
+
+/**
+ * A reserved bit is set without an extension (section 5.2).
+ */
+#define IOTHUB_VIOLATION_RESERVED_BITS 9
+
+/**
+ * A reserved opcode (section 5.2).
+ */
+#define IOTHUB_VIOLATION_RESERVED_OPCODE 10
+
+/**
+ * A frame from a server is masked (section 5.1).
+ */
+#define IOTHUB_VIOLATION_MASKED 11
+
+/**
+ * A length above 2^63 - 1, or in more bytes than it needs (section 5.2).
+ */
+#define IOTHUB_VIOLATION_BAD_LENGTH 12
+
+/**
+ * A text frame: MQTT goes in binary ones (MQTT 3.1.1, section 6.0).
+ */
+#define IOTHUB_VIOLATION_TEXT_FRAME 13
+
+/**
+ * A continuation of nothing (section 5.4).
+ */
+#define IOTHUB_VIOLATION_UNEXPECTED_CONTINUATION 14
+
+/**
+ * A new message inside a fragmented one (section 5.4).
+ */
+#define IOTHUB_VIOLATION_EXPECTED_CONTINUATION 15
+
+/**
+ * A control frame in fragments (section 5.5).
+ */
+#define IOTHUB_VIOLATION_FRAGMENTED_CONTROL 16
+
+/**
+ * A control frame with more than 125 bytes (section 5.5).
+ */
+#define IOTHUB_VIOLATION_LONG_CONTROL 17
+
+/**
+ * A Close frame with half a code, a code that no endpoint may send, or a reason that is not UTF-8 (section 5.5.1).
+ */
+#define IOTHUB_VIOLATION_BAD_CLOSE 18
+
+/**
  * What the hub can send, as bits: cloud-to-device messages. Devices only.
  */
 #define IOTHUB_FEATURE_MESSAGES 1
@@ -2716,7 +2807,7 @@ typedef struct iothub_upgrade {
 #define IOTHUB_ERR_PEER_WRONG_ACK -221
 
 /**
- * Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` counts the ways that the library knows.
+ * Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` says how, IOTHUB_VIOLATION_*.
  */
 #define IOTHUB_ERR_PEER_WEBSOCKET -241
 

@@ -67,6 +67,44 @@ pub const IOTHUB_PATCH_INTEGER_OUT_OF_RANGE: u32 = 7;
 /// A `null` inside an array.
 pub const IOTHUB_PATCH_NULL_IN_ARRAY: u32 = 8;
 
+/// What the server did wrong below MQTT; `subject` of IOTHUB_ERR_PEER_WEBSOCKET. Sections are those of RFC 6455, unless it says
+/// otherwise. This one: the answer does not begin with `HTTP/1.` and a status, no web server (RFC 9112, section 4).
+pub const IOTHUB_VIOLATION_BAD_STATUS_LINE: u32 = 1;
+/// A header line that is none, or one of the handshake's own that is too long or there twice (RFC 9112, section 5).
+pub const IOTHUB_VIOLATION_BAD_HEADER: u32 = 2;
+/// The answer is longer than 8,192 bytes.
+pub const IOTHUB_VIOLATION_RESPONSE_TOO_LARGE: u32 = 3;
+/// No `Upgrade: websocket` (section 4.1).
+pub const IOTHUB_VIOLATION_NO_UPGRADE: u32 = 4;
+/// No `Connection: upgrade` (section 4.1).
+pub const IOTHUB_VIOLATION_NO_CONNECTION_UPGRADE: u32 = 5;
+/// `Sec-WebSocket-Accept` is missing, or is not the answer to our key: a cache or another server answered (section 4.1).
+pub const IOTHUB_VIOLATION_BAD_ACCEPT: u32 = 6;
+/// An extension that was not asked for (section 4.1).
+pub const IOTHUB_VIOLATION_UNEXPECTED_EXTENSION: u32 = 7;
+/// The sub-protocol is missing or not `mqtt` (MQTT 3.1.1, section 6.0).
+pub const IOTHUB_VIOLATION_BAD_PROTOCOL: u32 = 8;
+/// A reserved bit is set without an extension (section 5.2).
+pub const IOTHUB_VIOLATION_RESERVED_BITS: u32 = 9;
+/// A reserved opcode (section 5.2).
+pub const IOTHUB_VIOLATION_RESERVED_OPCODE: u32 = 10;
+/// A frame from a server is masked (section 5.1).
+pub const IOTHUB_VIOLATION_MASKED: u32 = 11;
+/// A length above 2^63 - 1, or in more bytes than it needs (section 5.2).
+pub const IOTHUB_VIOLATION_BAD_LENGTH: u32 = 12;
+/// A text frame: MQTT goes in binary ones (MQTT 3.1.1, section 6.0).
+pub const IOTHUB_VIOLATION_TEXT_FRAME: u32 = 13;
+/// A continuation of nothing (section 5.4).
+pub const IOTHUB_VIOLATION_UNEXPECTED_CONTINUATION: u32 = 14;
+/// A new message inside a fragmented one (section 5.4).
+pub const IOTHUB_VIOLATION_EXPECTED_CONTINUATION: u32 = 15;
+/// A control frame in fragments (section 5.5).
+pub const IOTHUB_VIOLATION_FRAGMENTED_CONTROL: u32 = 16;
+/// A control frame with more than 125 bytes (section 5.5).
+pub const IOTHUB_VIOLATION_LONG_CONTROL: u32 = 17;
+/// A Close frame with half a code, a code that no endpoint may send, or a reason that is not UTF-8 (section 5.5.1).
+pub const IOTHUB_VIOLATION_BAD_CLOSE: u32 = 18;
+
 /// What is behind a status. What a status has nothing to say about is 0; what is above UINT32_MAX counts as that.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -137,7 +137,7 @@ pub const IOTHUB_ERR_PEER_BAD_SUBACK_CODE: iothub_status = -219;
 pub const IOTHUB_ERR_PEER_SUBACK_COUNT: iothub_status = -220;
 /// Fatal. The hub broke the protocol: an acknowledgement of one kind for a packet of another.
 pub const IOTHUB_ERR_PEER_WRONG_ACK: iothub_status = -221;
-/// Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` counts the ways that the library knows.
+/// Fatal. Below MQTT, the server broke HTTP or the WebSocket protocol; `subject` says how, IOTHUB_VIOLATION_*.
 pub const IOTHUB_ERR_PEER_WEBSOCKET: iothub_status = -241;
 /// Fatal. The server closed the WebSocket; `subject` is its code (RFC 6455, section 7.4), or 0. Right after DISCONNECT it is no
 /// failure: the hub was the quicker one.

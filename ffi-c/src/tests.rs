@@ -81,6 +81,7 @@ fn numbers_follow_the_machine() {
     counts("error.rs", "PatchRule", "PATCH_", 1, 1);
     counts("session/state.rs", "State", "STATE_", 0, 1);
     counts("websocket/mod.rs", "State", "WEBSOCKET_", 0, 1);
+    counts("error/websocket.rs", "WebSocketViolation", "VIOLATION_", 1, 1);
     counts("session/ending.rs", "LastSent", "SENT_", 1, 1);
     counts("session/ending.rs", "DisconnectReason", "DISCONNECT_", 1, 1);
     counts("session/queue.rs", "Withdrawn", "WITHDRAWN_", 1, 1);

@@ -95,6 +95,18 @@ int main(void)
     expect_error(IOTHUB_ERR_REFUSED_WEBSOCKET, 403, IOTHUB_WEBSOCKET_CLOSED);
     FEED("", IOTHUB_ERR_REFUSED_WEBSOCKET, "");
 
+    /* It is no WebSocket server, and one that masks what it sends. */
+    connect_it(0);
+    collect(NULL, 0);
+    FEED("220 mail ready\r\n", IOTHUB_ERR_PEER_WEBSOCKET, "");
+    expect_error(IOTHUB_ERR_PEER_WEBSOCKET, IOTHUB_VIOLATION_BAD_STATUS_LINE, IOTHUB_WEBSOCKET_CLOSED);
+    connect_it(0);
+    collect(NULL, 0);
+    FEED(ANSWER "\x82\x81" "maska", IOTHUB_ERR_PEER_WEBSOCKET, "");
+    expect_error(IOTHUB_ERR_PEER_WEBSOCKET, IOTHUB_VIOLATION_MASKED, IOTHUB_WEBSOCKET_CLOSING);
+    collect(NULL, 0); /* tells it why */
+    CHECK_EQ(iothub_websocket_state(&websocket), IOTHUB_WEBSOCKET_CLOSED);
+
     /* It does not answer. */
     connect_it(0);
     collect(NULL, 0);
