@@ -201,6 +201,26 @@ fn the_base_of_time_moves_along_after_24_days_and_not_before() {
     assert_eq!((session.base, session.now()), (behind, behind));
 }
 
+/// A packet id leads back to its slot, comes again when all others of the slot did, and is never a SUBSCRIBE's.
+#[test]
+fn a_slot_takes_all_of_its_packet_ids_in_turn() {
+    for slots in [1, 2, 3, 8, 40, 1_000, 40_000, NONE - 1] {
+        let mask = slot_mask(slots);
+        assert!(mask >= slots - 1 && (mask == 0 || mask / 2 < slots - 1), "as few bits as slots need");
+        let mut slots = std::vec![Slot::EMPTY; usize::from(slots)];
+        let session = Session::new(0, &mut slots);
+        for index in [0, slots.len() / 2, slots.len() - 1] {
+            let (slot, index) = (&mut slots[index], index as u16);
+            let ids = (1..SUBSCRIBE_ID).filter(|id| (id - 1) & mask == index);
+            let turns = ids.clone().chain(ids);
+            for expected in turns {
+                slot.id = session.ident(slot, index, SlotKind::Telemetry1).id.unwrap().get();
+                assert_eq!(slot.id, expected, "of slot {index}");
+            }
+        }
+    }
+}
+
 #[cfg(feature = "twin")]
 struct Empty;
 
