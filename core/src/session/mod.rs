@@ -94,7 +94,7 @@ pub(crate) struct Session {
     methods: u16,
     /// The oldest telemetry not lent on this connection.
     unsent: u16,
-    /// The bits of a packet id, less 1, that say whose it is: see [`slot_mask`].
+    /// Which bits of a packet id tell its slot: see [`slot_mask`].
     slot_mask: u16,
     pub(crate) window: Window,
 

@@ -215,8 +215,8 @@ impl Session {
     }
 }
 
-/// What ids of one slot have in common, less 1: the slot's number, which has at most these bits. So the slot follows
-/// from the id, and an id comes back late.
+/// The bits of a packet id, less 1, that are the number of its slot. Ids of one slot differ in the others: so the slot
+/// follows from the id, and an id comes back late.
 pub(super) const fn slot_mask(slots: u16) -> u16 {
     match u16::MAX.checked_shr(slots.saturating_sub(1).leading_zeros()) {
         Some(mask) => mask,
