@@ -97,7 +97,8 @@ fn packet_ids_are_never_zero_nor_in_use_through_the_wrap() {
                 assert!(is_told, "{token:?} {acked}");
             }
         }
-        assert!(seen.len() > 40_000, "{slots} slots use {} ids", seen.len());
+        // Each slot has its own, of which there are as many as if slots were a power of two.
+        assert!(seen.len() > 32_000, "{slots} slots use {} ids", seen.len());
         assert!(closest > 8_000, "{slots} slots: an id came back after {closest} messages");
     }
 }

@@ -108,7 +108,7 @@ fn packet_ids_are_not_reused_while_the_hub_owes_an_acknowledgement() {
     }
     pair.run_until("acknowledged", |pair| pair.client.pending().telemetry == 0);
     let ids: BTreeSet<u16> = pair.hub.take_telemetry().iter().filter_map(|telemetry| telemetry.packet_id).collect();
-    assert!(ids.len() > 65_000, "nearly all of them are used: {}", ids.len());
+    assert!(ids.len() > 61_000, "60 of every 64 are used: {}", ids.len());
 }
 
 #[test]
