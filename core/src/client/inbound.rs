@@ -68,7 +68,10 @@ impl Machine {
         handled: &mut Handled<'i>,
     ) -> Result<(), Error> {
         let outcome = self.take_packets(parts, input, handled);
-        self.session.settle(&parts.storage, &parts.config.settings);
+        // A message changes nothing of what is to be sent, before the application has decided about it.
+        if !(INBOUND && matches!(handled.event, Some(Event::Message(_)))) {
+            self.session.settle(&parts.storage, &parts.config.settings);
+        }
         outcome
     }
 
@@ -81,6 +84,7 @@ impl Machine {
     ) -> Result<(), Error> {
         if INBOUND && let Some(token) = self.accept_next.take() {
             self.decide(&mut parts.storage, token, Decision::Accepted);
+            self.session.settle(&parts.storage, &parts.config.settings);
         }
         if self.has_event() {
             // What waits comes first.
