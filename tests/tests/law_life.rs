@@ -127,6 +127,21 @@ fn auto_accept_waits_for_the_next_input_call_and_a_decision_comes_first() {
 }
 
 #[test]
+fn with_auto_accept_each_message_lets_the_puback_of_the_one_before_leave() {
+    let mut memory = Memory::default();
+    let mut rig = memory.rig(Settings { auto_accept: true, ..settings() });
+    rig.sign_in(ACCEPTED);
+    let mut before = Vec::new();
+    for id in 3..6 {
+        let input = publish(0x32, C2D, Some(id), b"m");
+        let handled = rig.client.handle_input(rig.now, &input).unwrap();
+        assert!(matches!(handled.event, Some(iothub_proto::Event::Message(_))), "{handled:?}");
+        assert_eq!(rig.sent(), before, "at message {id}");
+        before = puback(id);
+    }
+}
+
+#[test]
 fn tokens_and_request_ids_of_an_earlier_connection_are_stale() {
     let mut memory = Memory::default();
     let mut rig = memory.rig(settings());

@@ -111,7 +111,7 @@ pub(crate) struct Session {
     flagged: List<WAIT>,
     arena: Arena,
 
-    /// Whose packet is lent next, as [`settle`](Self::settle) found after the latest call.
+    /// Whose packet is lent next, as [`settle`](Self::settle) found after the latest call that could change it.
     turn: Option<Lane>,
     lend: Lend,
     supply: Supply,
@@ -306,8 +306,8 @@ impl Session {
         }
     }
 
-    /// After every call: a drain that is over ends, it is decided whose turn to leave it is, and the watch over stalled
-    /// sending is set or taken off.
+    /// After every call that may change what is to be sent: a drain that is over ends, it is decided whose turn to leave
+    /// it is, and the watch over stalled sending is set or taken off.
     pub(crate) fn settle(&mut self, storage: &Storage<'_>, settings: &Settings) {
         if self.state == State::Draining && self.is_drained(storage) {
             self.begin_close(settings);
